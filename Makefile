@@ -1,0 +1,58 @@
+# Everything a contributor or CI runs. `make` alone lists it.
+# All targets use one profile, one feature set and no RUSTFLAGS of their own, so that nothing is compiled twice.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint doc bench fuzz services setup setup-services
+
+# In CI a lock file that is not up to date is an error.
+LOCKED := $(if $(CI),--locked)
+# The guests are a workspace of their own and share one target folder inside ours.
+GUESTS := --manifest-path transforms/Cargo.toml --target-dir target/guests $(LOCKED)
+WASM := --target wasm32-unknown-unknown
+# Services that the user runs himself need no fetching (docker/local/README.md).
+SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,influxdb) $(if $(SLUICE_TEST_VICTORIA_METRICS),,victoria-metrics)
+FUZZ_TARGET ?= points
+FUZZ_SECONDS ?= 60
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+demo: setup ## live prices through the whole path, no service needed; options in DEMO_ARGS="--duration-s 10"
+	cargo run $(LOCKED) --package sluice -- demo $(DEMO_ARGS)
+
+test: setup setup-services ## everything, against real services that it fetches itself
+	$(if $(filter influxdb,$(SERVICES)),docker/local/test)
+	cargo test $(GUESTS) --workspace
+	cargo test $(LOCKED) --workspace
+
+lint: setup ## formatting, clippy with warnings as errors, the project's own rules
+	scripts/check-source
+	for workspace in . transforms $(wildcard connector/tests/guests/*) $(wildcard fuzz); do \
+		[ ! -f $$workspace/Cargo.toml ] || cargo fmt --manifest-path $$workspace/Cargo.toml --all --check; \
+	done
+	cargo clippy $(GUESTS) --workspace --all-targets -- -D warnings
+	cargo clippy $(GUESTS) --workspace $(WASM) -- -D warnings
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+
+doc: setup ## API documentation, warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc $(GUESTS) --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --workspace --no-deps
+
+bench: setup setup-services ## throughput and micro benchmarks, release build (minutes); options in ARGS=
+	cargo bench $(LOCKED) --package sluice --bench '*' -- $(ARGS)
+
+fuzz: setup ## fuzz FUZZ_TARGET for FUZZ_SECONDS with a nightly compiler
+	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "fuzzing needs a nightly compiler: rustup toolchain install nightly --profile minimal" >&2; exit 1; }
+	@command -v cargo-fuzz >/dev/null || { echo "fuzzing needs cargo-fuzz: cargo install cargo-fuzz --locked" >&2; exit 1; }
+	cargo +nightly fuzz run --fuzz-dir fuzz $(FUZZ_TARGET) -- -max_total_time=$(FUZZ_SECONDS)
+
+services: setup-services ## Kafka, InfluxDB and VictoriaMetrics in the foreground, until Ctrl-C
+	docker/local/services run kafka influxdb victoria-metrics
+
+setup:
+	@scripts/setup
+
+setup-services:
+	@$(if $(strip $(SERVICES)),docker/local/services fetch $(SERVICES),true)

@@ -1,0 +1,87 @@
+//! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone.
+//!
+//! Without arguments: throughput (librdkafka alone, Sluice into a server that answers at once, in turns), then the stages on their
+//! own (Criterion). `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer,
+//! its own server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench stops at the first surprise and prints its table"
+)]
+
+#[path = "bench/alone.rs"]
+mod alone;
+#[path = "bench/broker.rs"]
+mod broker;
+#[path = "bench/points.rs"]
+mod points;
+#[path = "bench/process.rs"]
+mod process;
+#[path = "bench/server.rs"]
+mod server;
+#[path = "bench/stages.rs"]
+mod stages;
+#[path = "bench/throughput.rs"]
+mod throughput;
+
+use clap::Parser;
+
+/// What the data path costs.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Records in the topic.
+    #[arg(long, default_value_t = 5_000_000)]
+    records: u64,
+    /// Partitions of the topic.
+    #[arg(long, default_value_t = 4)]
+    partitions: i32,
+    /// How often each is measured, in turns.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only throughput, or only the stages.
+    #[arg(long)]
+    only: Option<Part>,
+    /// Print the figures as JSON as well.
+    #[arg(long)]
+    json: bool,
+    /// Cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// The program as one of its own parts.
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Throughput,
+    Stages,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Role {
+    /// A server that answers 204 at once and counts lines.
+    #[command(hide = true)]
+    Serve,
+    /// librdkafka alone, the fastest way.
+    #[command(hide = true)]
+    Consume { brokers: String, topic: String, group: String, records: u64 },
+}
+
+fn main() {
+    let options = Options::parse();
+    match options.role {
+        Some(Role::Serve) => return server::serve(),
+        Some(Role::Consume { brokers, topic, group, records }) => {
+            return alone::consume(&brokers, &topic, &group, records);
+        }
+        None => {}
+    }
+    if options.only != Some(Part::Stages) {
+        throughput::run(&options);
+    }
+    if options.only != Some(Part::Throughput) {
+        stages::run();
+    }
+}

@@ -1,0 +1,139 @@
+//! The HTTP server: Kafka Connect's REST API as far as it is built, health, metrics, and our own additions under
+//! `/sluice`.
+//!
+//! `api/handlers.rs` has one function per endpoint, `api/health.rs` what "healthy", "live" and "ready" mean,
+//! `api/types.rs` the bodies, `api/error.rs` the one shape of every error. A new endpoint is a line in `routes` and a
+//! function in `handlers`.
+
+mod error;
+mod handlers;
+mod health;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::uri::PathAndQuery;
+use axum::http::{StatusCode, Uri};
+use axum::middleware::map_request;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::status::Board;
+use error::ApiError;
+
+/// The version of Kafka Connect whose API is spoken. Clients read it as dotted numbers and switch features on by it
+/// (kcctl: pausing, offsets, PATCH), so it can't be our own version.
+pub const CONNECT_VERSION: &str = "4.1.0";
+
+/// A task whose thread has not turned for this long is stuck. A round takes at most one transform call
+/// (`transform.timeout.ms`, one second) or one poll, except when a trap makes it look for the poison record, which
+/// takes a few tens of calls: much less would restart a healthy worker at that moment; much more would leave a hung
+/// one alone.
+pub const STALL_AFTER: Duration = Duration::from_secs(60);
+
+/// How long open connections may go on after the stop: an answer under way takes milliseconds, and a page that
+/// streams would never end.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// What the endpoints show.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    metrics: Arc<Metrics>,
+    board: Board,
+    stall_after: Duration,
+}
+
+impl ApiState {
+    /// The state of this worker's API; shows the board in the metrics, too.
+    pub fn new(metrics: Arc<Metrics>, board: Board) -> Self {
+        metrics.show_board(&board);
+        Self { metrics, board, stall_after: STALL_AFTER }
+    }
+
+    /// Calls a task stuck after another time than [`STALL_AFTER`].
+    #[must_use]
+    pub fn with_stall_after(mut self, stall_after: Duration) -> Self {
+        self.stall_after = stall_after;
+        self
+    }
+}
+
+/// Serves until `stop` is done; answers under way are given half a second to finish. `extra` adds routes of somebody
+/// else's (the demo's page), written without a slash at the end, because that is cut off before routing.
+///
+/// # Errors
+/// If the listener fails.
+///
+/// # Panics
+/// If `extra` has a route that is taken, or a fallback.
+pub async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    extra: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopping_tx, mut stopping_rx) = watch::channel(false);
+    let graceful = async move {
+        stop.await;
+        stopping_tx.send_replace(true);
+    };
+    let server = axum::serve(listener, app(state, extra)).with_graceful_shutdown(graceful);
+    let grace_over = async {
+        // An error means that `stop` panicked: then nothing could stop the server any more, so it ends as well.
+        let _ = stopping_rx.wait_for(|stopping| *stopping).await;
+        tokio::time::sleep(STOP_GRACE).await;
+    };
+    tokio::select! {
+        served = async { server.await } => served,
+        () = grace_over => Ok(()),
+    }
+}
+
+/// Every path, and who answers it.
+fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/", get(handlers::root))
+        .route("/health", get(handlers::health))
+        .route("/health/live", get(handlers::live))
+        .route("/health/ready", get(handlers::ready))
+        .route("/metrics", get(handlers::metrics))
+        .route("/sluice/connectors", get(handlers::connectors))
+}
+
+fn app(state: ApiState, extra: Router) -> Router {
+    let routes = routes().with_state(state).merge(extra).fallback(not_found).method_not_allowed_fallback(wrong_method);
+    // Outside of the routes, because a layer on them would run after the path was matched.
+    Router::new().fallback_service(routes).layer(map_request(trim_slash))
+}
+
+async fn not_found() -> ApiError {
+    ApiError::of(StatusCode::NOT_FOUND)
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::of(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Cuts slashes off the end of the path: kcctl, Strimzi and others write them, and Connect doesn't mind.
+async fn trim_slash(mut request: Request) -> Request {
+    let uri = request.uri();
+    let trimmed = uri.path().trim_end_matches('/');
+    if trimmed.len() < uri.path().len() && !trimmed.is_empty() {
+        let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = PathAndQuery::try_from(format!("{trimmed}{query}")).ok();
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}

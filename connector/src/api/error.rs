@@ -1,0 +1,30 @@
+//! The one shape of every error: Connect's `{"error_code": …, "message": …}`, the code being the HTTP status.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::types::ErrorMessage;
+
+/// An answer that is not a success. The message is for whoever asked and is never empty: clients call string
+/// functions on it unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    message: String,
+}
+
+impl ApiError {
+    /// An error about which there is no more to say than its status, in the words of Connect's HTTP library: `HTTP
+    /// 404 Not Found`.
+    pub(super) fn of(status: StatusCode) -> Self {
+        Self { status, message: format!("HTTP {status}") }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorMessage { error_code: self.status.as_u16(), message: self.message };
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,157 @@
+//! The process: connectors, listener, order of start and stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::api::{self, ApiState};
+use crate::config::WorkerConfig;
+use crate::connector::{Connector, PrepareError, Prepared};
+use crate::metrics::Metrics;
+use crate::state::{StateDir, StateError};
+use crate::status::{Board, TaskState};
+
+/// How often the end of the tasks is looked for while stopping, and how often what is pending is told.
+const STOP_POLL: Duration = Duration::from_millis(20);
+const STOP_REPORT: Duration = Duration::from_secs(2);
+
+/// Why the process can't start.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// An address of `listeners` can't be used.
+    #[error("could not listen on {address}; another process may use it: choose another with `listeners`")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The operating system's error.
+        source: std::io::Error,
+    },
+    /// The state folder can't be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A connector can't be started.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+}
+
+/// A running process: its connectors and its listener.
+#[derive(Debug)]
+pub struct Worker {
+    config: Arc<WorkerConfig>,
+    connectors: Vec<Connector>,
+    board: Board,
+    addresses: Vec<SocketAddr>,
+    servers: Vec<JoinHandle<()>>,
+    stop_servers: watch::Sender<bool>,
+    // Held: the folder is ours until the process ends.
+    _state: Option<StateDir>,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Opens the state folder, then the listener, then starts the connectors; `extra` routes are served beside the API's.
+    ///
+    /// # Errors
+    ///
+    /// If folder or address can't be used. Nothing runs then.
+    pub async fn start(config: WorkerConfig, connectors: &[Prepared], extra: axum::Router) -> Result<Self, AppError> {
+        let config = Arc::new(config);
+        let state = config.state_dir.as_deref().map(StateDir::open).transpose()?;
+        let (metrics, board) = (Metrics::new(), Board::new());
+        let (stop_servers, stopped) = watch::channel(false);
+        let mut worker = Self {
+            config: Arc::clone(&config),
+            connectors: Vec::new(),
+            board: board.clone(),
+            addresses: Vec::new(),
+            servers: Vec::new(),
+            stop_servers,
+            _state: state,
+        };
+        for address in &config.listeners {
+            let listen = |source| AppError::Listen { address: address.clone(), source };
+            let listener = TcpListener::bind(address).await.map_err(listen)?;
+            worker.addresses.push(listener.local_addr().map_err(listen)?);
+            let state = ApiState::new(Arc::clone(&metrics), board.clone());
+            let (extra, mut stopped) = (extra.clone(), stopped.clone());
+            let stop = async move {
+                let _ = stopped.wait_for(|&stop| stop).await;
+            };
+            worker.servers.push(tokio::spawn(async move {
+                if let Err(error) = api::serve(listener, state, extra, stop).await {
+                    tracing::error!(%error, "the listener ended");
+                }
+            }));
+        }
+        for prepared in connectors {
+            let module = prepared.module();
+            tracing::info!(
+                connector = prepared.config().name,
+                module = module.name(),
+                digest = module.digest(),
+                "starting connector"
+            );
+            worker.connectors.push(Connector::start(prepared, &config, &Handle::current(), &metrics, &board)?);
+        }
+        board.set_started();
+        Ok(worker)
+    }
+
+    /// The addresses that are listened on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How the connectors fare.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Waits until every task of every connector has failed: nothing is left to do then. Gives back the traces.
+    pub async fn all_failed(&self) -> Vec<String> {
+        let failed = |state: &TaskState| matches!(state, TaskState::Failed { .. });
+        let snapshot = self.board.wait_until(|board| board.all_tasks(failed)).await;
+        snapshot.tasks().filter_map(|(_, task)| task.state.reason().map(str::to_owned)).collect()
+    }
+
+    /// Stops: first the tasks, which finish what is under way within `task.shutdown.graceful.timeout.ms`, then the listener.
+    /// Gives back whether every task ended in time.
+    pub async fn stop(self) -> bool {
+        self.connectors.iter().for_each(Connector::stop);
+        // Twice: a task takes up to one for its writes, and then commits and leaves the group.
+        let deadline = Instant::now() + self.config.shutdown_timeout * 2;
+        let mut report = Instant::now() + STOP_REPORT;
+        let mut pending = self.pending();
+        while !pending.is_empty() && Instant::now() < deadline {
+            if Instant::now() >= report {
+                report += STOP_REPORT;
+                tracing::info!(waiting_for = pending.join(" "), "stopping");
+            }
+            tokio::time::sleep(STOP_POLL).await;
+            pending = self.pending();
+        }
+        if !pending.is_empty() {
+            tracing::warn!(
+                tasks = pending.join(" "),
+                "these tasks did not stop in time; their uncommitted records will be read again"
+            );
+        }
+        let in_time = pending.is_empty();
+        let _ = self.stop_servers.send(true);
+        for server in self.servers {
+            let _ = tokio::time::timeout(STOP_REPORT, server).await;
+        }
+        in_time
+    }
+
+    fn pending(&self) -> Vec<String> {
+        self.connectors.iter().flat_map(Connector::pending).map(str::to_owned).collect()
+    }
+}

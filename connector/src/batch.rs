@@ -1,0 +1,221 @@
+//! A batch: records of one partition, copied once out of librdkafka's memory into an arena, as the columns that a
+//! transform takes.
+
+use crate::record::OffsetRange;
+
+/// The most records in one batch: one call of the transform. More would let the arena fall out of the core's L2 cache,
+/// fewer would show the fixed cost of a call (about 1 µs).
+pub const BATCH_MAX_RECORDS: usize = 4096;
+
+/// The bytes of values at which a batch is cut. One record may exceed it: Kafka bounds a record, not we.
+pub const BATCH_MAX_BYTES: usize = 256 * 1024;
+
+/// Byte strings laid end to end; string `i` ends at `ends[i]`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// All bytes.
+    pub bytes: Vec<u8>,
+    /// The end position of each string.
+    pub ends: Vec<u32>,
+}
+
+/// A column whose strings may be null; a null is an empty string whose index is in `nulls`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct NullableColumn {
+    /// The strings.
+    pub column: Column,
+    /// The indexes of nulls, ascending.
+    pub nulls: Vec<u32>,
+}
+
+/// The headers of all records of a batch.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct HeaderColumns {
+    /// Per record: how many headers it and all before it have.
+    pub ends: Vec<u32>,
+    /// The names.
+    pub names: Column,
+    /// The values.
+    pub values: NullableColumn,
+}
+
+/// Which optional columns are filled, as the transform's `configure` answered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Inputs {
+    /// Fill `keys`.
+    pub keys: bool,
+    /// Fill `headers`.
+    pub headers: bool,
+    /// Hand `timestamps` to the transform (the host keeps them in any case).
+    pub timestamps: bool,
+    /// Hand `offsets` to the transform (the host keeps them in any case).
+    pub offsets: bool,
+}
+
+/// One record, borrowed from wherever it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since 1970, -1 if it has none.
+    pub timestamp: i64,
+    /// The key; null is `None`.
+    pub key: Option<&'a [u8]>,
+    /// The value; a tombstone is `None`.
+    pub value: Option<&'a [u8]>,
+}
+
+/// Records of one partition in offset order.
+#[derive(Debug, Default, Clone)]
+pub struct Batch {
+    /// The values.
+    pub values: NullableColumn,
+    /// The keys, empty unless wanted.
+    pub keys: NullableColumn,
+    /// The headers, empty unless wanted.
+    pub headers: HeaderColumns,
+    /// Milliseconds since 1970 of each record, -1 where a record has none.
+    pub timestamps: Vec<i64>,
+    /// The offset of each record, ascending.
+    pub offsets: Vec<i64>,
+}
+
+// === impl Column ===
+
+impl Column {
+    /// Appends a string.
+    ///
+    /// # Panics
+    ///
+    /// Past 4 GiB of bytes; a batch is cut long before.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(u32::try_from(self.bytes.len()).expect("a batch is cut long before 4 GiB"));
+    }
+
+    /// String `index`.
+    pub fn get(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.bytes[start..self.ends[index] as usize]
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+// === impl NullableColumn ===
+
+impl NullableColumn {
+    /// Appends a string or a null.
+    pub fn push(&mut self, bytes: Option<&[u8]>) {
+        if bytes.is_none() {
+            self.nulls.push(self.column.ends.len() as u32);
+        }
+        self.column.push(bytes.unwrap_or_default());
+    }
+
+    /// String `index`, `None` if it is null.
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        let null = self.nulls.binary_search(&(index as u32)).is_ok();
+        (!null).then(|| self.column.get(index))
+    }
+
+    fn clear(&mut self) {
+        self.column.clear();
+        self.nulls.clear();
+    }
+}
+
+// === impl Batch ===
+
+impl Batch {
+    /// Appends a record. Headers, if wanted, are pushed right after it with [`Batch::push_header`], then
+    /// [`Batch::end_headers`].
+    pub fn push(&mut self, record: &Record<'_>, wanted: Inputs) {
+        self.values.push(record.value);
+        if wanted.keys {
+            self.keys.push(record.key);
+        }
+        self.timestamps.push(record.timestamp);
+        self.offsets.push(record.offset);
+    }
+
+    /// Appends a header of the record pushed last.
+    pub fn push_header(&mut self, name: &[u8], value: Option<&[u8]>) {
+        self.headers.names.push(name);
+        self.headers.values.push(value);
+    }
+
+    /// Ends the headers of the record pushed last.
+    pub fn end_headers(&mut self) {
+        self.headers.ends.push(self.headers.names.ends.len() as u32);
+    }
+
+    /// The number of records.
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    /// Whether it has to be handed on before another record is added.
+    pub fn is_full(&self) -> bool {
+        self.len() >= BATCH_MAX_RECORDS || self.values.column.bytes.len() >= BATCH_MAX_BYTES
+    }
+
+    /// The offsets from the first record to the last, `None` without a record.
+    pub fn range(&self) -> Option<OffsetRange> {
+        Some(OffsetRange { first: *self.offsets.first()?, last: *self.offsets.last()? })
+    }
+
+    /// Forgets the records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.keys.clear();
+        self.headers.ends.clear();
+        self.headers.names.clear();
+        self.headers.values.clear();
+        self.timestamps.clear();
+        self.offsets.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: i64, value: Option<&[u8]>) -> Record<'_> {
+        Record { offset, timestamp: 7, key: Some(b"k"), value }
+    }
+
+    #[test]
+    fn null_and_empty_values_differ() {
+        let mut batch = Batch::default();
+        for (offset, value) in [(3, Some(&b"a"[..])), (5, None), (9, Some(&b""[..]))] {
+            batch.push(&record(offset, value), Inputs::default());
+        }
+        assert_eq!(batch.values.get(0), Some(&b"a"[..]));
+        assert_eq!(batch.values.get(1), None);
+        assert_eq!(batch.values.get(2), Some(&b""[..]));
+        assert_eq!(batch.range(), Some(OffsetRange { first: 3, last: 9 }));
+        assert!(batch.keys.column.ends.is_empty(), "a column that is not wanted is not copied");
+    }
+
+    #[test]
+    fn a_batch_is_cut_by_records_and_by_bytes() {
+        let mut batch = Batch::default();
+        while !batch.is_full() {
+            batch.push(&record(batch.len() as i64, Some(b"x")), Inputs::default());
+        }
+        assert_eq!(batch.len(), BATCH_MAX_RECORDS);
+        batch.clear();
+        assert!(batch.is_empty() && batch.range().is_none());
+        batch.push(&record(0, Some(&vec![0; BATCH_MAX_BYTES])), Inputs::default());
+        assert!(batch.is_full());
+    }
+}

@@ -1,0 +1,125 @@
+//! The keys of a connector, in the order they are documented in.
+
+use super::Fallback::{Absent, Required, Value};
+use super::Kind::{AutoOr, Bool, Choice, Fraction, Int, List, Module, Password, Path, Text, Url};
+use super::{Fallback, Key, Kind};
+
+/// The largest time in milliseconds that a setting may ask for: a day. Longer is a slip of the unit, not a wish.
+const DAY_MS: i64 = 86_400_000;
+
+/// Each task is a thread and a Kafka consumer, and a topic rarely has more partitions than this: more is a slip of the finger.
+const TASKS_MAX: i64 = 1_000;
+
+/// A Rust guest starts with a little more than 1 MiB, so that less could hold none; 4 GiB is all that 32-bit WebAssembly can address.
+const MEMORY_BYTES: Kind = Int(1 << 20, 1 << 32);
+
+/// Smaller bodies would be one long line each; larger ones no InfluxDB takes (its limits are 10 to 50 MB), and every lane holds two.
+const BATCH_BYTES: Kind = Int(1 << 10, 1 << 28);
+
+/// Above this many requests at once every server measured was slower, and each may hold `batch.max.bytes` of memory.
+const IN_FLIGHT_MAX: i64 = 64;
+
+const fn key(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key::new(name, kind, fallback, doc)
+}
+
+/// Every key a connector may have.
+pub const CONNECTOR: &[Key] = &[
+    key("name", Text, Required, "The connector's name. Its tasks form the consumer group connect-<name>."),
+    key("connector.class", Choice(&["InfluxSink"]), Value("InfluxSink"), "What the connector is; this program has one class."),
+    key("tasks.max", Int(1, TASKS_MAX), Value("1"), "How many tasks share the partitions; more than there are partitions stay idle."),
+    key("topics", List, Absent, "The topics to read, separated by commas. Either this or topics.regex is required."),
+    key(
+        "topics.regex",
+        Text,
+        Absent,
+        "Reads every topic whose whole name this matches: a POSIX extended regular expression, as Kafka's C client has them.",
+    ),
+    key(
+        "transform.module",
+        Module,
+        Required,
+        "The transform: builtin:<name> for one that is shipped, or the path of a WebAssembly module.",
+    ),
+    key("transform.config.*", Text, Absent, "Handed to the transform, which knows its own settings and refuses others."),
+    key("transform.memory.max.bytes", MEMORY_BYTES, Value("67108864"), "The memory one instance of the transform may use."),
+    key("transform.timeout.ms", Int(1, 300_000), Value("1000"), "The time one call of the transform, which handles one batch, may take."),
+    key("transform.watch", Bool, Value("true"), "Whether a new version of the module's file is taken up while running.").later(),
+    key("transform.probation.ms", Int(0, DAY_MS), Value("60000"), "How long a new module may still be taken back by itself.").later(),
+    key(
+        "transform.probation.max.error.rate",
+        Fraction,
+        Value("0.01"),
+        "The share of refused records above which a new module is taken back.",
+    )
+    .later(),
+    key("influx.url", Url, Required, "Where InfluxDB is: scheme, host, port, and a path only if a proxy puts one before it."),
+    key(
+        "influx.version",
+        Choice(&["auto", "1", "2", "3"]),
+        Value("auto"),
+        "Which InfluxDB it is; auto asks the server. Stores that speak like InfluxDB 1 (VictoriaMetrics) are 1.",
+    ),
+    key("influx.database", Text, Absent, "The database of InfluxDB 1 and 3."),
+    key("influx.retention.policy", Text, Absent, "The retention policy of InfluxDB 1; without it the database's default."),
+    key("influx.username", Text, Absent, "The user of InfluxDB 1."),
+    key("influx.password", Password, Absent, "The password of InfluxDB 1."),
+    key("influx.org", Text, Absent, "The organisation of InfluxDB 2."),
+    key("influx.bucket", Text, Absent, "The bucket of InfluxDB 2."),
+    key("influx.token", Password, Absent, "The token of InfluxDB 2 and 3."),
+    key(
+        "influx.compression",
+        Choice(&["auto", "none", "gzip"]),
+        Value("auto"),
+        "Whether request bodies are compressed; auto does so unless the server is on this machine.",
+    ),
+    key("influx.request.timeout.ms", Int(1, DAY_MS), Value("30000"), "The time a whole request may take."),
+    key("influx.connect.timeout.ms", Int(1, DAY_MS), Value("5000"), "The time connecting may take."),
+    key("influx.tls.ca.location", Path, Absent, "A PEM file of the authorities to trust instead of the usual ones."),
+    key("influx.tls.insecure", Bool, Value("false"), "Leaves the server's certificate unchecked. For trials only."),
+    key("batch.max.lines", Int(1, 10_000_000), Value("10000"), "A request body is cut at this many lines."),
+    key("batch.max.bytes", BATCH_BYTES, Value("4194304"), "A request body is cut at this many bytes, before compression."),
+    key(
+        "linger.ms",
+        Int(0, 60_000),
+        Value("0"),
+        "How long a request waits for more lines although it could leave. 0 is best for latency, and bodies grow under load all the same.",
+    ),
+    key(
+        "requests.in.flight",
+        AutoOr(1, IN_FLIGHT_MAX),
+        Value("auto"),
+        "How many requests may be unanswered at once; auto is 1 on InfluxDB 1 and 2, and 8 on 3, which answers once a second.",
+    ),
+    key(
+        "timestamp.tiebreak",
+        Choice(&["offset", "none"]),
+        Value("offset"),
+        "Keeps points of one series and one millisecond apart by their offset, in the digits below the millisecond; none lets the last one win.",
+    ),
+    key("errors.tolerance", Choice(&["none", "all"]), Value("none"), "Whether refused records are passed over (all) or stop the task (none).")
+        .only("none", "this version supports only none: a refused record stops its task before its offset is committed, so nothing is lost silently"),
+    key("errors.deadletterqueue.topic.name", Text, Value(""), "The topic that refused records go to; blank for none.")
+        .only("", "this version has no dead-letter topic: leave it out; a refused record stops its task before its offset is committed"),
+    key("errors.deadletterqueue.topic.replication.factor", Int(-1, 32_767), Value("3"), "Replicas of that topic if it has to be made.").later(),
+    key("errors.deadletterqueue.context.headers.enable", Bool, Value("false"), "Whether the reason is told in headers.").later(),
+    key("errors.retry.timeout", Int(-1, i64::MAX), Value("0"), "How long in ms a failed operation is tried again; -1 for ever.").later(),
+    key("errors.retry.delay.max.ms", Int(1, i64::MAX), Value("60000"), "The longest wait between two tries.").later(),
+    key("errors.log.enable", Bool, Value("false"), "Whether every refused record is logged.").later(),
+    key("errors.log.include.messages", Bool, Value("false"), "Whether that log says which record it was.").later(),
+    key("offset.flush.interval.ms", Int(1, DAY_MS), Value("5000"), "How often offsets are committed."),
+    key("consumer.override.*", Text, Absent, "A property of this connector's Kafka consumer, by librdkafka's name or Java's where there is a twin."),
+    key("producer.override.*", Text, Absent, "The same for the producer of dead letters.").later(),
+    Key::framework("connector.plugin.version", "The version of the class."),
+    Key::framework("tasks.max.enforce", "Whether tasks.max is a limit; here it always is."),
+    Key::framework("config.action.reload", "What to do when a secret changes."),
+    Key::framework("key.converter", "How keys are decoded; transforms get the bytes."),
+    Key::framework("key.converter.*", "Settings of the key converter."),
+    Key::framework("value.converter", "How values are decoded; transforms get the bytes."),
+    Key::framework("value.converter.*", "Settings of the value converter."),
+    Key::framework("header.converter", "How headers are decoded; transforms get the bytes."),
+    Key::framework("header.converter.*", "Settings of the header converter."),
+    key("transforms", List, Value(""), "Connect's single message transforms.")
+        .only("", "Sluice runs no Connect transformations, and leaving them out would change what is written: put them into transform.module"),
+    key("predicates", List, Value(""), "Connect's predicates for transforms.").only("", "Sluice runs no Connect transformations"),
+];

@@ -1,0 +1,77 @@
+//! The keys of the worker. Beside them it takes the properties of a Kafka client (see [`crate::config::kafka`]).
+
+use super::Fallback::{Absent, Value};
+use super::Kind::{Choice, Int, List, Path, Text};
+use super::{Fallback, Key, Kind};
+
+const fn key(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key::new(name, kind, fallback, doc)
+}
+
+/// Every key of the worker but the properties of its Kafka clients.
+pub const WORKER: &[Key] = &[
+    key("bootstrap.servers", List, Absent, "Where Kafka is: host:port, separated by commas. Required to run."),
+    key(
+        "listeners",
+        List,
+        Value("http://127.0.0.1:8083"),
+        "Where REST API, metrics and health listen; port 0 lets the system choose.",
+    ),
+    key("state.dir", Path, Absent, "The folder that keeps what was set up through the REST API."),
+    key("plugin.path", List, Absent, "Folders whose .wasm files may be named, separated by commas."),
+    key(
+        "connect.group.prefix",
+        Text,
+        Value("connect-"),
+        "What stands before a connector's name in the name of its consumer group.",
+    ),
+    key(
+        "task.shutdown.graceful.timeout.ms",
+        Int(0, 3_600_000),
+        Value("5000"),
+        "How long a stop waits for what is under way to be acknowledged and committed. Nothing is lost when it is too short.",
+    ),
+    key(
+        "connector.client.config.override.policy",
+        Choice(&["All"]),
+        Value("All"),
+        "Which client properties connectors may override: all.",
+    ),
+    Key::framework("key.converter", "Default converter of keys."),
+    Key::framework("key.converter.*", "Its settings."),
+    Key::framework("value.converter", "Default converter of values."),
+    Key::framework("value.converter.*", "Its settings."),
+    Key::framework("header.converter", "Default converter of headers."),
+    Key::framework("header.converter.*", "Its settings."),
+    Key::framework(
+        "offset.flush.interval.ms",
+        "Connect's commit interval for all connectors; set it in the connector.",
+    ),
+    Key::framework("offset.flush.timeout.ms", "Connect's time limit for a commit."),
+    Key::framework("offset.storage.*", "Where Connect keeps offsets of sources."),
+    Key::framework("config.storage.*", "Where a Connect cluster keeps its connectors."),
+    Key::framework("status.storage.*", "Where a Connect cluster keeps its status."),
+    Key::framework("plugin.discovery", "How Connect looks for plugins."),
+    Key::framework("config.providers", "Connect's sources of secrets; env, file and dir are always there."),
+    Key::framework("config.providers.*", "Their settings."),
+    Key::framework("metric.reporters", "Connect's metric reporters; metrics are at /metrics."),
+    Key::framework("metrics.*", "Their settings."),
+    Key::framework("topic.tracking.enable", "Whether Connect keeps a list of active topics."),
+    Key::framework("topic.tracking.allow.reset", "Whether that list may be reset."),
+    Key::framework("rest.*", "Connect's REST advertisement and extensions."),
+    Key::framework("admin.listeners", "Connect's separate listeners for administration."),
+    Key::framework("access.control.allow.origin", "Connect's cross-origin header."),
+    Key::framework("access.control.allow.methods", "Connect's cross-origin header."),
+    Key::framework("response.http.headers.config", "Connect's extra response headers."),
+    Key::framework("group.id", "The group of Connect's workers; here a connector's name gives its group."),
+    Key::framework("session.timeout.ms", "A timeout between Connect's workers."),
+    Key::framework("heartbeat.interval.ms", "A timeout between Connect's workers."),
+    Key::framework("rebalance.timeout.ms", "A timeout between Connect's workers."),
+    Key::framework("scheduled.rebalance.max.delay.ms", "A timeout between Connect's workers."),
+    Key::framework("worker.sync.timeout.ms", "A timeout between Connect's workers."),
+    Key::framework("worker.unsync.backoff.ms", "A timeout between Connect's workers."),
+    Key::framework("exactly.once.source.support", "A property of Connect's sources."),
+    Key::framework("connect.protocol", "How Connect's workers agree."),
+    Key::framework("inter.worker.*", "How Connect's workers sign requests."),
+    Key::framework("internal.topics.automatic.creation.enable", "Whether Connect makes its own topics."),
+];

@@ -1,0 +1,390 @@
+//! The demo's price feed: a seeded random walk over 16 symbols, written to Kafka as `BTC-USD,67412.35` from a thread of its own.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use tokio::sync::oneshot;
+
+use super::board::{Board, fingerprint};
+use super::broker::BACKLOG_MAX;
+
+/// A symbol of the feed: its name, where its price starts and how many decimals it is quoted with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Symbol {
+    /// Its name, which is the record's key.
+    pub(crate) name: &'static str,
+    start: f64,
+    decimals: usize,
+}
+
+const fn symbol(name: &'static str, start: f64, decimals: usize) -> Symbol {
+    Symbol { name, start, decimals }
+}
+
+/// The symbols, by size of their market. Prices are made up near what they once were.
+pub(crate) const SYMBOLS: [Symbol; 16] = [
+    symbol("BTC-USD", 67_412.35, 2),
+    symbol("ETH-USD", 3_518.42, 2),
+    symbol("BNB-USD", 584.17, 2),
+    symbol("SOL-USD", 151.284, 3),
+    symbol("XRP-USD", 0.52714, 5),
+    symbol("DOGE-USD", 0.13862, 5),
+    symbol("ADA-USD", 0.44519, 5),
+    symbol("TRX-USD", 0.12047, 5),
+    symbol("AVAX-USD", 35.617, 3),
+    symbol("SHIB-USD", 0.000_024_81, 8),
+    symbol("LINK-USD", 17.2043, 4),
+    symbol("DOT-USD", 6.8135, 4),
+    symbol("BCH-USD", 462.71, 2),
+    symbol("LTC-USD", 83.496, 3),
+    symbol("UNI-USD", 9.7462, 4),
+    symbol("XLM-USD", 0.10793, 5),
+];
+
+/// Relative change of a price in one second, one standard deviation: about 0.5 % in half a minute, which is what the view draws.
+const VOLATILITY_PER_SQRT_SECOND: f64 = 0.001;
+
+/// Share of the way back to the start price that the walk is drawn in one second: after hours it is still near it.
+const PULL_PER_SECOND: f64 = 0.000_5;
+
+/// The furthest the feed may be behind its rate and still catch up: enough for a late wake-up, too little for a visible burst.
+const CATCH_UP_MAX: Duration = Duration::from_millis(50);
+
+/// The feed sleeps at least this long, so that a fast one sends a few prices per wake-up rather than burning a core.
+const NAP_MIN: Duration = Duration::from_millis(1);
+
+/// How long the last prices may take to be acknowledged when the feed is stopped.
+const FLUSH_MAX: Duration = Duration::from_secs(10);
+
+/// The place of a symbol in the feed, for sorting; unknown ones come last.
+pub(crate) fn rank(name: &str) -> usize {
+    SYMBOLS.iter().position(|symbol| symbol.name == name).unwrap_or(SYMBOLS.len())
+}
+
+/// The endless sequence of prices of a seed and a rate: first one of each symbol, then symbols at random.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    random: fastrand::Rng,
+    /// Natural logarithm of price over start price.
+    offsets: [f64; SYMBOLS.len()],
+    opened: usize,
+    step: f64,
+    pull: f64,
+}
+
+/// A running feed. Dropping it stops it too, without waiting.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    stop: Arc<AtomicBool>,
+    ended: oneshot::Receiver<()>,
+    thread: Option<JoinHandle<Result<Sent, FeedError>>>,
+}
+
+/// What a feed has sent, all of it acknowledged by the broker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Number of prices.
+    pub prices: u64,
+    /// Wrapping sum of the prices' fingerprints, as [`super::board::Account`] has it for what arrived.
+    pub fingerprint: u64,
+}
+
+/// The feed could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The producer's settings were refused.
+    #[error("starting the demo's price feed for the broker {bootstrap}")]
+    Start {
+        /// The broker's address.
+        bootstrap: String,
+        /// librdkafka's reason.
+        source: KafkaError,
+    },
+    /// The operating system gave no thread.
+    #[error("starting a thread for the demo's price feed; is a limit on processes reached (ulimit -u)?")]
+    Thread(#[source] std::io::Error),
+    /// A price was refused by the producer.
+    #[error("sending price number {number} to the demo's topic {topic}")]
+    Send {
+        /// How many prices were sent before, plus one.
+        number: u64,
+        /// The topic.
+        topic: String,
+        /// librdkafka's reason.
+        source: KafkaError,
+    },
+    /// The broker did not acknowledge everything.
+    #[error(
+        "the demo's broker acknowledged {acknowledged} of {sent} prices within 10 s; this is a fault of the demo, please report it"
+    )]
+    Unacknowledged {
+        /// Prices acknowledged.
+        acknowledged: u64,
+        /// Prices sent.
+        sent: u64,
+    },
+    /// The feed's thread panicked.
+    #[error("the demo's price feed panicked; the message is above, please report it")]
+    Panicked,
+}
+
+/// Counts what the broker acknowledged.
+#[derive(Debug, Default)]
+struct Acknowledged(AtomicU64);
+
+// === impl Walk ===
+
+impl Walk {
+    /// `rate` is in prices per second over all symbols, so that the walk moves equally far in a second at any rate.
+    pub(crate) fn new(seed: u64, rate: NonZeroU32) -> Self {
+        let seconds_per_step = SYMBOLS.len() as f64 / f64::from(rate.get());
+        Self {
+            random: fastrand::Rng::with_seed(seed),
+            offsets: [0.0; SYMBOLS.len()],
+            opened: 0,
+            // A slow feed would make steps of half a minute; one second's worth is enough to see.
+            step: VOLATILITY_PER_SQRT_SECOND * seconds_per_step.min(1.0).sqrt(),
+            pull: PULL_PER_SECOND * seconds_per_step.min(1.0),
+        }
+    }
+
+    /// Writes the next price to `text`, as `BTC-USD,67412.35`, and returns which symbol it is of.
+    pub(crate) fn next_price(&mut self, text: &mut String) -> usize {
+        let index = if self.opened < SYMBOLS.len() {
+            self.opened += 1;
+            self.opened - 1
+        } else {
+            let index = self.random.usize(..SYMBOLS.len());
+            let noise = self.normal();
+            self.offsets[index] += self.step * noise - self.pull * self.offsets[index];
+            index
+        };
+        let Symbol { name, start, decimals } = SYMBOLS[index];
+        text.clear();
+        let price = start * self.offsets[index].exp();
+        write!(text, "{name},{price:.decimals$}").expect("writing to a string cannot fail");
+        index
+    }
+
+    /// Nearly normal with variance 1: the sum of three uniform numbers in -1..1.
+    fn normal(&mut self) -> f64 {
+        (0..3).map(|_| self.random.f64() * 2.0 - 1.0).sum()
+    }
+}
+
+// === impl Feed ===
+
+impl Feed {
+    /// Starts sending about `rate` prices a second to `topic`, whose partitions the symbols are dealt to.
+    ///
+    /// It first sends one price of each symbol and waits until one has arrived on `board`, so that what follows finds a
+    /// connector at work. Later it waits while [`BACKLOG_MAX`] prices are under way. It does not make up for such waits.
+    pub(crate) fn start(
+        bootstrap: &str,
+        topic: &str,
+        partitions: i32,
+        walk: Walk,
+        rate: NonZeroU32,
+        board: Arc<Board>,
+    ) -> Result<Self, FeedError> {
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            .set("client.id", "sluice-demo-feed")
+            // Batches of what half a millisecond brings: the freshness shown is to be the connector's.
+            .set("linger.ms", "0.5")
+            .set_log_level(RDKafkaLogLevel::Error)
+            .create_with_context(Acknowledged::default())
+            .map_err(|source| FeedError::Start { bootstrap: bootstrap.to_owned(), source })?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ended_tx, ended) = oneshot::channel();
+        let mut loop_ = Loop {
+            producer,
+            topic: topic.to_owned(),
+            partitions,
+            walk,
+            interval: Duration::from_secs(1) / rate.get(),
+            board,
+            stop: Arc::clone(&stop),
+            sent: Sent::default(),
+            text: String::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("demo-feed".to_owned())
+            .spawn(move || {
+                let _ended_tx = ended_tx;
+                loop_.run()
+            })
+            .map_err(FeedError::Thread)?;
+        Ok(Self { stop, ended, thread: Some(thread) })
+    }
+
+    /// Resolves when the feed has ended by itself, which it does only after an error; [`Feed::stop`] then tells it.
+    pub(crate) async fn ended(&mut self) {
+        // The sender is never used but to be dropped, when the thread ends.
+        let _ = (&mut self.ended).await;
+    }
+
+    /// Ends the feed and waits, for 10 s at most, until the broker has acknowledged all prices. Blocks.
+    pub(crate) fn stop(mut self) -> Result<Sent, FeedError> {
+        self.stop.store(true, Ordering::Relaxed);
+        let Some(thread) = self.thread.take() else { return Ok(Sent::default()) };
+        thread.thread().unpark();
+        thread.join().unwrap_or(Err(FeedError::Panicked))
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What the feed's thread owns.
+struct Loop {
+    producer: BaseProducer<Acknowledged>,
+    topic: String,
+    partitions: i32,
+    walk: Walk,
+    interval: Duration,
+    board: Arc<Board>,
+    stop: Arc<AtomicBool>,
+    sent: Sent,
+    text: String,
+}
+
+// === impl Loop ===
+
+impl Loop {
+    fn run(&mut self) -> Result<Sent, FeedError> {
+        let mut due = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            if self.must_wait() {
+                due = now;
+                self.rest(NAP_MIN);
+            } else if now < due {
+                self.rest((due - now).max(NAP_MIN));
+            } else {
+                self.send()?;
+                due = (due + self.interval).max(now.checked_sub(CATCH_UP_MAX).unwrap_or(now));
+            }
+        }
+        let flushed = self.producer.flush(FLUSH_MAX);
+        let acknowledged = self.producer.context().0.load(Ordering::Relaxed);
+        if flushed.is_err() || acknowledged != self.sent.prices {
+            return Err(FeedError::Unacknowledged { acknowledged, sent: self.sent.prices });
+        }
+        Ok(self.sent)
+    }
+
+    fn must_wait(&self) -> bool {
+        let arrived = self.board.account().distinct;
+        let under_way = self.sent.prices.saturating_sub(arrived);
+        under_way >= if arrived == 0 { SYMBOLS.len() as u64 } else { BACKLOG_MAX }
+    }
+
+    /// Lets the producer take in acknowledgements, then sleeps; [`Feed::stop`] wakes it.
+    fn rest(&self, nap: Duration) {
+        self.producer.poll(Duration::ZERO);
+        std::thread::park_timeout(nap);
+    }
+
+    fn send(&mut self) -> Result<(), FeedError> {
+        let index = self.walk.next_price(&mut self.text);
+        let name = SYMBOLS[index].name;
+        let partition = i32::try_from(index).unwrap_or(0) % self.partitions;
+        loop {
+            let record = BaseRecord::to(&self.topic).partition(partition).key(name).payload(self.text.as_str());
+            match self.producer.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.rest(NAP_MIN),
+                Err((source, _)) => {
+                    let number = self.sent.prices + 1;
+                    return Err(FeedError::Send { number, topic: self.topic.clone(), source });
+                }
+            }
+        }
+        // The price as a reader of the text gets it, which the number it was made from may differ from.
+        let price = self.text.rsplit(',').next().and_then(|price| price.parse().ok()).unwrap_or(f64::NAN);
+        self.sent.prices += 1;
+        self.sent.fingerprint = self.sent.fingerprint.wrapping_add(fingerprint(name, price));
+        self.board.set_sent(self.sent.prices);
+        Ok(())
+    }
+}
+
+// === impl Acknowledged ===
+
+impl ClientContext for Acknowledged {}
+
+impl ProducerContext for Acknowledged {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(_) => {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+            Err((error, _)) => tracing::warn!(%error, "demo price not acknowledged"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn prices(seed: u64, rate: u32, number: usize) -> Vec<String> {
+        let mut walk = Walk::new(seed, NonZeroU32::new(rate).unwrap());
+        let mut text = String::new();
+        let next = |_| {
+            walk.next_price(&mut text);
+            text.clone()
+        };
+        (0..number).map(next).collect()
+    }
+
+    #[test]
+    fn same_seed_gives_same_prices() {
+        assert_eq!(prices(7, 2_000, 5_000), prices(7, 2_000, 5_000));
+        assert_ne!(prices(7, 2_000, 5_000), prices(8, 2_000, 5_000));
+    }
+
+    #[test]
+    fn opens_with_one_price_of_each_symbol() {
+        let opening = prices(1, 2_000, SYMBOLS.len());
+        assert_eq!(opening[0], "BTC-USD,67412.35");
+        for (text, symbol) in opening.iter().zip(SYMBOLS) {
+            let (name, price) = text.split_once(',').unwrap();
+            assert_eq!(name, symbol.name);
+            assert_eq!(price.parse::<f64>().unwrap(), symbol.start);
+        }
+    }
+
+    #[test]
+    fn walk_moves_and_stays_near_its_start_for_hours() {
+        // At one price per symbol and second, as far as ten hours.
+        let prices = prices(3, 16, 16 * 36_000);
+        let mut moved = 0;
+        for text in &prices {
+            let (name, price) = text.split_once(',').unwrap();
+            let symbol = SYMBOLS[rank(name)];
+            let price: f64 = price.parse().unwrap();
+            assert!((0.5..2.0).contains(&(price / symbol.start)), "{text}");
+            assert_eq!(text.rsplit('.').next().unwrap().len(), symbol.decimals, "{text}");
+            moved += usize::from((price / symbol.start - 1.0).abs() > 0.005);
+        }
+        assert!(moved > prices.len() / 4, "moved by half a per cent {moved} times of {}", prices.len());
+    }
+}

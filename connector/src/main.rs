@@ -1,0 +1,136 @@
+//! The program `sluice`: parse, build, announce, wait, drain, exit code.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use sluice::app::{AppError, Worker};
+use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
+use sluice::config::WorkerConfig;
+use sluice::connector::Prepared;
+use sluice::transform::engine::Engine;
+use sluice::{demo, telemetry, trial, validate};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Something failed while running.
+const FAILED: u8 = 1;
+
+/// The command line or a configuration has to be changed.
+const USAGE: u8 = 2;
+
+/// Threads for requests and the API. The data path has its own; more would only take memory on large machines.
+const RUNTIME_THREADS_MAX: usize = 4;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet = matches!(cli.command, Command::Demo(_) | Command::Try(_) | Command::Validate(_));
+    let level = cli.log_level.as_deref().unwrap_or(if quiet { "warn" } else { "info" });
+    let log = demo::LogTail::default();
+    let writer = {
+        let log = log.clone();
+        move || log.clone()
+    };
+    if let Err(error) = telemetry::init(cli.log_format.into(), level, writer) {
+        return fail(USAGE, &error);
+    }
+    match cli.command {
+        Command::Run(args) => run(&args),
+        Command::Validate(args) => match validate::run(&args, &mut io::stdout().lock()) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(USAGE),
+            Err(error) => fail(FAILED, &error),
+        },
+        Command::Try(args) => match trial::run(&args, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
+        },
+        Command::Demo(args) => match runtime().block_on(show(&args, log)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(FAILED),
+            Err(error) => fail(FAILED, &*error),
+        },
+    }
+}
+
+fn run(args: &RunArgs) -> ExitCode {
+    let worker = match validate::read_worker(&args.worker) {
+        Ok(worker) => worker,
+        Err(error) => return fail(USAGE, &error),
+    };
+    let connectors = match validate::prepare(&Engine::new(), &args.connectors, &worker.plugin_path) {
+        Ok(connectors) => connectors,
+        Err(error) => return fail(USAGE, &error),
+    };
+    runtime().block_on(serve(worker, &connectors))
+}
+
+/// From start to stop. The first signal stops in an orderly way, the second at once.
+async fn serve(worker: WorkerConfig, connectors: &[Prepared]) -> ExitCode {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return fail(FAILED, &error),
+    };
+    let worker = match Worker::start(worker, connectors, axum::Router::new()).await {
+        Ok(worker) => worker,
+        Err(error @ AppError::Prepare(_)) => return fail(USAGE, &error),
+        Err(error) => return fail(FAILED, &error),
+    };
+    for address in worker.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    let failed = tokio::select! {
+        () = signals.next() => false,
+        traces = worker.all_failed() => {
+            tracing::error!(tasks = traces.len(), "every task has failed, ending");
+            true
+        }
+    };
+    if !failed {
+        tracing::info!("stopping; a second signal ends at once");
+    }
+    let in_time = tokio::select! {
+        in_time = worker.stop() => in_time,
+        () = signals.next() => std::process::exit(i32::from(FAILED)),
+    };
+    if failed || !in_time { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+}
+
+async fn show(args: &DemoArgs, log: demo::LogTail) -> Result<bool, Box<dyn Error>> {
+    let mut signals = Signals::new()?;
+    Ok(demo::command(args, log, signals.next()).await?)
+}
+
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(RUNTIME_THREADS_MAX))
+        .enable_all()
+        .build()
+        .expect("the system gives threads")
+}
+
+fn fail(code: u8, error: &dyn Error) -> ExitCode {
+    // Standard error, and not the log: this is the answer to the person who typed the command.
+    eprintln!("sluice: {}", sluice::trace(error));
+    ExitCode::from(code)
+}

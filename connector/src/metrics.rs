@@ -1,0 +1,240 @@
+//! What Prometheus sees: the names, and typed handles that count.
+//!
+//! A handle resolves its labels once. Everything here is called once per batch or per request, never per record; a
+//! call is one or a few atomic operations. A series is shown as long as a handle on it lives: revoked partitions and
+//! deleted connectors vanish by themselves.
+//!
+//! - the table of names: `metrics/tables.rs`; states of connectors: `metrics/board.rs`; the process itself:
+//!   `metrics/process.rs`
+//! - the numbers behind the handles: `metrics/series.rs`; the weighted histogram: `metrics/histogram.rs`
+
+mod board;
+mod family;
+mod histogram;
+mod labels;
+mod process;
+mod series;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use prometheus::{Registry, TextEncoder};
+
+use crate::status::Board;
+pub use labels::{CutBy, RequestOutcome, Stage};
+use series::{PartitionSeries, TaskSeries, UNKNOWN, get_or_insert, lock};
+
+/// Content type of what [`Metrics::render`] returns.
+pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
+
+/// Live tasks by connector and number.
+type Tasks = Arc<Mutex<BTreeMap<(String, u32), Weak<TaskSeries>>>>;
+
+/// The registry of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    tasks: Tasks,
+}
+
+/// Counts for one task of one connector. Clones count into the same series.
+#[derive(Debug, Clone)]
+pub struct TaskMetrics {
+    series: Arc<TaskSeries>,
+}
+
+/// Counts for one partition while one task has it. Clones count into the same series.
+#[derive(Debug, Clone)]
+pub struct PartitionMetrics {
+    series: Arc<PartitionSeries>,
+}
+
+/// One write request under way; dropping it says that the request ended, however it did.
+#[derive(Debug)]
+#[must_use = "the request counts as ended when this is dropped"]
+pub struct InFlight {
+    series: Arc<TaskSeries>,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// A registry that shows the build and the process, and every task made from it.
+    pub fn new() -> Arc<Self> {
+        let metrics = Self { registry: Registry::new(), tasks: Tasks::default() };
+        let collectors: [Box<dyn prometheus::core::Collector>; 3] = [
+            Box::new(tables::TaskCollector::new(Arc::clone(&metrics.tasks))),
+            Box::new(process::BuildCollector::new()),
+            Box::new(process::ProcessCollector::new()),
+        ];
+        for collector in collectors {
+            metrics
+                .registry
+                .register(collector)
+                .expect("a new registry holds no name yet, and no two collectors share one");
+        }
+        Arc::new(metrics)
+    }
+
+    /// Shows the states of a board's connectors and tasks too. Only the first board is taken; calling this again
+    /// changes nothing.
+    pub fn show_board(&self, board: &Board) {
+        if let Err(error) = self.registry.register(Box::new(board::BoardCollector::new(board.clone()))) {
+            tracing::debug!(%error, "board is shown already");
+        }
+    }
+
+    /// The handle of one task. While an earlier handle of the same task lives, both count into the same series.
+    pub fn task(&self, connector: &str, task: u32) -> TaskMetrics {
+        let key = (connector.to_owned(), task);
+        let series = get_or_insert(&mut lock(&self.tasks), key, || TaskSeries::new(connector, task));
+        TaskMetrics { series }
+    }
+
+    /// All metrics in Prometheus' text format 0.0.4, sorted by name.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics cannot be written out in full");
+        }
+        text
+    }
+}
+
+// === impl TaskMetrics ===
+
+impl TaskMetrics {
+    /// The handle of one partition that this task has been given. While an earlier handle of the same partition
+    /// lives, both count into the same series.
+    pub fn partition(&self, topic: &str, partition: i32) -> PartitionMetrics {
+        let key = (topic.to_owned(), partition);
+        let make = || PartitionSeries::new(Arc::clone(&self.series), topic, partition);
+        PartitionMetrics { series: get_or_insert(&mut lock(&self.series.partitions), key, make) }
+    }
+
+    /// `n` points were acknowledged by InfluxDB.
+    pub fn points_written(&self, n: u64) {
+        self.series.points_written.add(n);
+    }
+
+    /// `n` bytes of line protocol (before compression) were acknowledged by InfluxDB.
+    pub fn bytes_written(&self, n: u64) {
+        self.series.bytes_written.add(n);
+    }
+
+    /// A write request came to an end.
+    pub fn request(&self, outcome: RequestOutcome) {
+        self.series.requests[outcome as usize].add(1);
+    }
+
+    /// A write request starts; it is in flight until the guard is dropped.
+    pub fn request_in_flight(&self) -> InFlight {
+        self.series.requests_in_flight.fetch_add(1, Relaxed);
+        InFlight { series: Arc::clone(&self.series) }
+    }
+
+    /// A write request is sent once more.
+    pub fn retry(&self) {
+        self.series.retries.add(1);
+    }
+
+    /// `count` records were acknowledged, `age` after their Kafka timestamp. A timestamp ahead of our clock counts as
+    /// age zero.
+    pub fn freshness(&self, age: Duration, count: u64) {
+        self.series.freshness.observe(age.as_secs_f64(), count);
+    }
+
+    /// One batch or request spent this long in a stage.
+    pub fn stage(&self, stage: Stage, took: Duration) {
+        self.series.stages[stage as usize].observe(took.as_secs_f64(), 1);
+    }
+
+    /// A request body was closed.
+    pub fn batch(&self, cut_by: CutBy) {
+        self.series.cuts[cut_by as usize].add(1);
+    }
+
+    /// Bytes of linear memory that the transform's instance has now.
+    pub fn transform_memory(&self, bytes: u64) {
+        self.series.transform_memory_bytes.store(bytes, Relaxed);
+    }
+
+    /// Which module runs: sha256 of its bytes, and the name it goes by. Replaces the one told before.
+    pub fn transform_info(&self, digest: &str, module: &str) {
+        *lock(&self.series.transform) = Some((digest.to_owned(), module.to_owned()));
+    }
+
+    /// Kafka took an offset commit.
+    pub fn commit_ok(&self) {
+        self.series.commits_ok.add(1);
+    }
+
+    /// Kafka refused an offset commit, or did not answer.
+    pub fn commit_failed(&self) {
+        self.series.commits_failed.add(1);
+    }
+
+    /// Partitions assigned now.
+    pub fn partitions(&self, n: usize) {
+        self.series.partition_count.store(n as u64, Relaxed);
+    }
+}
+
+// === impl PartitionMetrics ===
+
+impl PartitionMetrics {
+    /// A batch of `n` records was taken from Kafka. Call it once per batch: the sizes of batches are told too.
+    pub fn consumed(&self, n: u64) {
+        let task = &self.series.task;
+        self.series.consumed.add(n);
+        task.records_read.add(n);
+        task.source_batches.add(1);
+        task.source_batch_max.fetch_max(n, Relaxed);
+    }
+
+    /// The transform gave no line for `n` records, on purpose.
+    pub fn filtered(&self, n: u64) {
+        self.series.filtered.add(n);
+    }
+
+    /// The lines of `n` records were handed to the sink.
+    pub fn sent(&self, n: u64) {
+        self.series.task.records_sent.add(n);
+    }
+
+    /// `n` records were acknowledged by the dead-letter topic.
+    pub fn dead_lettered(&self, n: u64) {
+        self.series.dead_lettered.add(n);
+    }
+
+    /// How far behind the end of the partition the task is: in records that have no fate yet, and as the age in
+    /// seconds of the newest record that has one (0 if none waits behind it). Not shown before the first call.
+    pub fn lag(&self, records: u64, seconds: f64) {
+        self.series.lag_records.store(records, Relaxed);
+        self.series.lag_seconds.store(seconds.to_bits(), Relaxed);
+    }
+
+    /// The offset to be received next; with [`committed`](Self::committed) it tells what is read but not committed.
+    pub fn received(&self, next_offset: i64) {
+        self.series.received_offset.store(u64::try_from(next_offset).unwrap_or(UNKNOWN), Relaxed);
+    }
+
+    /// The offset that is committed in Kafka, or the one the task started from. A negative number means that there is
+    /// none yet.
+    pub fn committed(&self, next_offset: i64) {
+        self.series.committed_offset.store(u64::try_from(next_offset).unwrap_or(UNKNOWN), Relaxed);
+    }
+}
+
+// === impl InFlight ===
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.series.requests_in_flight.fetch_sub(1, Relaxed);
+    }
+}

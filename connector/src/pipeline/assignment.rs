@@ -1,0 +1,162 @@
+//! The partitions that a task owns, each with its ledger, its timestamps and its metrics.
+
+use std::time::Instant;
+
+use super::TaskError;
+use crate::commit::Ledger;
+use crate::config::Tiebreak;
+use crate::metrics::{PartitionMetrics, TaskMetrics};
+use crate::points::Stamper;
+use crate::record::TopicPartition;
+use crate::sink::body::{Appended, Part};
+
+/// One partition in one assignment generation.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) partition: TopicPartition,
+    pub(super) generation: u64,
+    pub(super) stamper: Stamper,
+    pub(super) metrics: PartitionMetrics,
+    ledger: Ledger,
+    /// The timestamp of the newest record that is acknowledged, milliseconds since 1970.
+    acknowledged_ms: Option<i64>,
+}
+
+/// All partitions of a task, by the source's slots.
+#[derive(Debug)]
+pub(super) struct Assignment {
+    tiebreak: Tiebreak,
+    slots: Vec<Option<Assigned>>,
+    generations: u64,
+    revoking: Option<Revoking>,
+}
+
+#[derive(Debug)]
+struct Revoking {
+    partitions: Vec<TopicPartition>,
+    deadline: Instant,
+}
+
+// === impl Assignment ===
+
+impl Assignment {
+    pub(super) fn new(tiebreak: Tiebreak) -> Self {
+        Self { tiebreak, slots: Vec::new(), generations: 0, revoking: None }
+    }
+
+    /// The number of partitions.
+    pub(super) fn len(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
+    pub(super) fn add(&mut self, partitions: &[TopicPartition], slots: &[usize], metrics: &TaskMetrics) {
+        for (partition, &slot) in partitions.iter().zip(slots) {
+            self.generations += 1;
+            if self.slots.len() <= slot {
+                self.slots.resize_with(slot + 1, || None);
+            }
+            self.slots[slot] = Some(Assigned {
+                partition: partition.clone(),
+                generation: self.generations,
+                stamper: Stamper::new(&partition.topic, partition.partition, self.tiebreak),
+                metrics: metrics.partition(&partition.topic, partition.partition),
+                ledger: Ledger::default(),
+                acknowledged_ms: None,
+            });
+        }
+        metrics.partitions(self.len());
+    }
+
+    pub(super) fn get(&mut self, slot: usize) -> Option<&mut Assigned> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
+    /// Notes a part as acknowledged. A part of an earlier generation is passed over: it must not commit (I3).
+    pub(super) fn complete(&mut self, part: &Part) -> Result<(), TaskError> {
+        let Some(assigned) = self.get(part.slot).filter(|assigned| assigned.generation == part.generation) else {
+            return Ok(());
+        };
+        let newest = part.times.iter().map(|&(time, _)| time).max();
+        assigned.acknowledged_ms = assigned.acknowledged_ms.max(newest);
+        assigned.ledger.complete(part.range).map_err(|source| assigned.broken(source))
+    }
+
+    /// What is to be committed. It counts as committed until [`Assignment::commit_again`].
+    pub(super) fn to_commit(&mut self) -> Vec<(TopicPartition, i64)> {
+        let mut offsets = Vec::new();
+        for assigned in self.slots.iter_mut().flatten() {
+            if let Some(offset) = assigned.ledger.to_commit() {
+                assigned.ledger.committed(offset);
+                assigned.metrics.committed(offset);
+                offsets.push((assigned.partition.clone(), offset));
+            }
+        }
+        offsets
+    }
+
+    /// A commit failed: every offset is sent again the next time.
+    pub(super) fn commit_again(&mut self) {
+        self.slots.iter_mut().flatten().for_each(|assigned| assigned.ledger.commit_again());
+    }
+
+    pub(super) fn begin_revoke(&mut self, mut partitions: Vec<TopicPartition>, deadline: Instant) {
+        // librdkafka asks for one answer at a time; should it ask again, both are answered together.
+        if let Some(earlier) = self.revoking.take() {
+            partitions.extend(earlier.partitions);
+        }
+        self.revoking = Some(Revoking { partitions, deadline });
+    }
+
+    /// The partitions to give back, once everything of them is decided or their time is over.
+    pub(super) fn revocable(&mut self, now: Instant) -> Option<Vec<TopicPartition>> {
+        let revoking = self.revoking.take()?;
+        let under_way =
+            |assigned: &&Assigned| revoking.partitions.contains(&assigned.partition) && !assigned.ledger.is_idle();
+        if now < revoking.deadline && self.slots.iter().flatten().any(|assigned| under_way(&assigned)) {
+            self.revoking = Some(revoking);
+            return None;
+        }
+        Some(revoking.partitions)
+    }
+
+    pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
+        for slot in &mut self.slots {
+            if slot.as_ref().is_some_and(|assigned| partitions.contains(&assigned.partition)) {
+                *slot = None;
+            }
+        }
+    }
+
+    /// Lag in records: what is in the partition and not decided. In seconds: the age of the newest record that is
+    /// acknowledged, while there are others behind it.
+    pub(super) fn measure_lag(&self, now_ms: i64, end_offset: impl Fn(&TopicPartition) -> Option<i64>) {
+        for assigned in self.slots.iter().flatten() {
+            let (Some(end), Some(next)) = (end_offset(&assigned.partition), assigned.ledger.watermark()) else {
+                continue;
+            };
+            let records = u64::try_from(end - next).unwrap_or(0);
+            let age = assigned.acknowledged_ms.map_or(0, |newest| now_ms.saturating_sub(newest).max(0));
+            assigned.metrics.lag(records, if records == 0 { 0.0 } else { age as f64 / 1000.0 });
+        }
+    }
+}
+
+// === impl Assigned ===
+
+impl Assigned {
+    /// Tells the ledger what was appended; ranges without lines are decided at once.
+    pub(super) fn receive(&mut self, ranges: &[Appended]) -> Result<(), TaskError> {
+        for appended in ranges {
+            self.ledger.receive(appended.range).map_err(|source| self.broken(source))?;
+            if !appended.has_lines {
+                self.ledger.complete(appended.range).map_err(|source| self.broken(source))?;
+            }
+            self.metrics.received(appended.range.last + 1);
+        }
+        Ok(())
+    }
+
+    fn broken(&self, source: crate::commit::LedgerError) -> TaskError {
+        TaskError::Ledger { partition: self.partition.clone(), source }
+    }
+}

@@ -1,0 +1,284 @@
+//! The lane: sends bodies, several at once if the server answers slowly, and retries until there is a decision.
+//!
+//! The pipeline's thread hands bodies over and takes outcomes back; the requests run on the process's async runtime. A
+//! transient failure is retried for ever with growing, jittered pauses. A configuration error (wrong token, database
+//! missing) holds the data, raises the alarm and asks again until somebody has mended it. Nothing is dropped.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use super::body::Body;
+use super::influx::InfluxClient;
+use super::verdict::Verdict;
+use crate::config::{Product, RequestsInFlight, VersionSetting};
+use crate::metrics::{RequestOutcome, Stage, TaskMetrics};
+use crate::retry::Backoff;
+use crate::status::{TaskBoard, TaskState};
+
+/// Requests at once on InfluxDB 3, which answers when its log is flushed, once a second.
+const IN_FLIGHT_V3: usize = 8;
+
+/// The pause between two tries, at first and at most.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How often a held request is tried again: soon enough for who has just mended the configuration.
+const HELD_MAX: Duration = Duration::from_secs(5);
+
+/// What became of a body.
+#[derive(Debug)]
+pub struct Written {
+    /// The body; its bytes are gone unless it was refused.
+    pub body: Body,
+    /// How many bytes it had.
+    pub bytes: usize,
+    /// The server's decision.
+    pub outcome: Outcome,
+}
+
+/// A decision: everything else is retried.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Every line is stored.
+    Stored,
+    /// The server refused lines, or the whole body; trying again can't help.
+    Refused(Verdict),
+}
+
+/// Sends bodies for one task.
+#[derive(Debug)]
+pub struct Lane {
+    runtime: Handle,
+    shared: Arc<Shared>,
+    // Ends its requests when it is dropped.
+    requests: JoinSet<()>,
+    in_flight: usize,
+    limit: RequestsInFlight,
+    outcomes_tx: SyncSender<Written>,
+    outcomes: Receiver<Written>,
+}
+
+/// What all requests of a lane share.
+#[derive(Debug)]
+struct Shared {
+    client: InfluxClient,
+    product: tokio::sync::OnceCell<Product>,
+    trouble: Trouble,
+    metrics: TaskMetrics,
+    wake: Thread,
+}
+
+/// How many requests are being retried; tells the board when the first one fails and when the last one is through.
+#[derive(Debug)]
+struct Trouble {
+    board: TaskBoard,
+    requests: Mutex<usize>,
+}
+
+/// One request's failure to get through; ends it when dropped.
+struct Troubled<'a> {
+    trouble: &'a Trouble,
+    counted: bool,
+}
+
+// === impl Lane ===
+
+impl Lane {
+    /// A lane to `client`'s server. `wake` is unparked when there is an outcome, or the state of the lane changes.
+    pub fn new(
+        client: InfluxClient,
+        version: VersionSetting,
+        limit: RequestsInFlight,
+        runtime: Handle,
+        (metrics, board): (TaskMetrics, TaskBoard),
+        wake: Thread,
+    ) -> Self {
+        let product = match version {
+            VersionSetting::Fixed(product) => tokio::sync::OnceCell::new_with(Some(product)),
+            VersionSetting::Auto => tokio::sync::OnceCell::new(),
+        };
+        let trouble = Trouble { board, requests: Mutex::new(0) };
+        let shared = Arc::new(Shared { client, product, trouble, metrics, wake });
+        // One outcome for each request that can be in flight: a send never waits.
+        let (outcomes_tx, outcomes) = sync_channel(limit.most());
+        Self { runtime, shared, requests: JoinSet::new(), in_flight: 0, limit, outcomes_tx, outcomes }
+    }
+
+    /// Finds out who answers at `influx.url`, before there is anything to send: a wrong address is told at once.
+    pub fn greet(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        self.requests.spawn_on(async move { shared.greet().await }, &self.runtime);
+    }
+
+    /// Whether another body may be handed over.
+    pub fn is_free(&self) -> bool {
+        self.in_flight < self.limit.now(self.shared.product.get().copied())
+    }
+
+    /// Whether nothing is in flight.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight == 0
+    }
+
+    /// Whether requests are failing at the moment.
+    pub fn is_troubled(&self) -> bool {
+        self.shared.trouble.count() > 0
+    }
+
+    /// Sends a body. Only after [`Lane::is_free`].
+    pub fn send(&mut self, mut body: Body) {
+        self.in_flight += 1;
+        let (shared, outcomes) = (Arc::clone(&self.shared), self.outcomes_tx.clone());
+        let request = async move {
+            let bytes = Bytes::from(std::mem::take(&mut body.bytes));
+            let len = bytes.len();
+            let outcome = shared.deliver(bytes.clone()).await;
+            if matches!(outcome, Outcome::Refused(_)) {
+                body.bytes = bytes.to_vec();
+            }
+            // The receiver is gone only if the task has ended without waiting.
+            let _ = outcomes.send(Written { body, bytes: len, outcome });
+            shared.wake.unpark();
+        };
+        self.requests.spawn_on(request, &self.runtime);
+    }
+
+    /// The next outcome, if there is one.
+    pub fn next_outcome(&mut self) -> Option<Written> {
+        while self.requests.try_join_next().is_some() {}
+        match self.outcomes.try_recv() {
+            Ok(written) => {
+                self.in_flight -= 1;
+                Some(written)
+            }
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    async fn greet(&self) {
+        let mut troubled = Troubled { trouble: &self.trouble, counted: false };
+        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        while let Err(verdict) = self.product().await {
+            self.pause(&mut troubled, &mut backoff, verdict).await;
+        }
+        // Whoever waits for the answer looks at the state again.
+        self.wake.unpark();
+    }
+
+    /// Tries until there is a decision.
+    async fn deliver(&self, body: Bytes) -> Outcome {
+        let mut troubled = Troubled { trouble: &self.trouble, counted: false };
+        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        loop {
+            let verdict = match self.product().await {
+                Ok(product) => self.write(product, body.clone()).await,
+                Err(verdict) => verdict,
+            };
+            match verdict {
+                Verdict::Done => return Outcome::Stored,
+                Verdict::Transient { .. } | Verdict::Configuration { .. } => {
+                    self.metrics.retry();
+                    self.pause(&mut troubled, &mut backoff, verdict).await;
+                }
+                refused => return Outcome::Refused(refused),
+            }
+        }
+    }
+
+    async fn write(&self, product: Product, body: Bytes) -> Verdict {
+        let _in_flight = self.metrics.request_in_flight();
+        let sent = Instant::now();
+        let verdict = self.client.write(product, body).await;
+        self.metrics.stage(Stage::Sink, sent.elapsed());
+        self.metrics.request(match verdict {
+            Verdict::Done => RequestOutcome::Done,
+            Verdict::RejectedLines { .. } => RequestOutcome::RejectedLines,
+            Verdict::RejectedWhole { .. } => RequestOutcome::RejectedWhole,
+            Verdict::TooLarge { .. } => RequestOutcome::TooLarge,
+            Verdict::Configuration { .. } => RequestOutcome::Configuration,
+            Verdict::Transient { .. } => RequestOutcome::Transient,
+        });
+        verdict
+    }
+
+    /// The server's product, asked for once.
+    async fn product(&self) -> Result<Product, Verdict> {
+        let detect = || async { self.client.detect().await.map(|detected| detected.product).map_err(Verdict::from) };
+        self.product.get_or_try_init(detect).await.copied()
+    }
+
+    async fn pause(&self, troubled: &mut Troubled<'_>, backoff: &mut Backoff, verdict: Verdict) {
+        let pause = match verdict {
+            Verdict::Configuration { reason } => {
+                troubled.report(|since| TaskState::Held { reason, since });
+                backoff.next(None).min(HELD_MAX)
+            }
+            Verdict::Transient { reason, retry_after } => {
+                troubled.report(|since| TaskState::Retrying { reason, since });
+                backoff.next(retry_after)
+            }
+            _ => Duration::ZERO,
+        };
+        self.wake.unpark();
+        tokio::time::sleep(pause).await;
+    }
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    fn count(&self) -> usize {
+        *self.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Troubled<'_> {
+    fn report(&mut self, state: impl FnOnce(std::time::SystemTime) -> TaskState) {
+        let mut requests = self.trouble.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !self.counted {
+            self.counted = true;
+            *requests += 1;
+        }
+        self.trouble.board.set(state(std::time::SystemTime::now()));
+    }
+}
+
+impl Drop for Troubled<'_> {
+    fn drop(&mut self) {
+        if self.counted {
+            let mut requests = self.trouble.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            *requests -= 1;
+            if *requests == 0 {
+                self.trouble.board.set(TaskState::Running);
+            }
+        }
+    }
+}
+
+// === impl RequestsInFlight ===
+
+impl RequestsInFlight {
+    /// The limit for a server of `product`, while that isn't known yet one.
+    fn now(self, product: Option<Product>) -> usize {
+        match (self, product) {
+            (Self::Fixed(limit), _) => limit.get(),
+            (Self::Auto, Some(Product::V3)) => IN_FLIGHT_V3,
+            (Self::Auto, _) => 1,
+        }
+    }
+
+    /// The highest that [`RequestsInFlight::now`] can become.
+    fn most(self) -> usize {
+        self.now(Some(Product::V3)).max(self.now(None))
+    }
+}

@@ -1,0 +1,348 @@
+//! The source stage: one consumer of the group `connect-<name>`, drained in batches of one partition each.
+//!
+//! The consumer's own queue carries group events and is polled often, whatever the sink does. The messages of all
+//! assigned partitions are forwarded to one queue of the task's own. Both wake the task's thread when something arrives,
+//! so an idle task sleeps.
+
+mod group;
+mod queue;
+pub mod settings;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::thread::Thread;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::batch::{Batch, Inputs, Record};
+use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::record::TopicPartition;
+use group::Group;
+use queue::TaskQueue;
+
+pub use group::GroupEvent;
+
+/// How long one question to the brokers may take before the task looks whether it is to stop.
+const QUESTION_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A partition's error, as the broker or librdkafka reports it in place of a record.
+#[derive(Debug)]
+pub struct PartitionError {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// librdkafka's code.
+    pub code: RDKafkaErrorCode,
+    /// Its words.
+    pub reason: String,
+}
+
+/// A batch with the slot of the partition that it belongs to.
+#[derive(Debug)]
+pub struct Filled {
+    /// The slot, as [`KafkaSource::assign`] gave it.
+    pub slot: usize,
+    /// The records.
+    pub batch: Batch,
+}
+
+/// The consumer of one task.
+pub struct KafkaSource {
+    // Before the consumer: the queue has to go first.
+    queue: TaskQueue<Group>,
+    consumer: Arc<BaseConsumer<Group>>,
+    slots: Slots,
+    errors: Vec<PartitionError>,
+}
+
+/// The assigned partitions and the batches being filled. A slot's number is good until its partition is given back.
+#[derive(Default)]
+struct Slots {
+    partitions: Vec<Option<TopicPartition>>,
+    open: Vec<Batch>,
+    by_name: HashMap<TopicPartition, usize>,
+    /// By topic handle and number: saves the name's hash for each run of messages. Forgotten at every change.
+    by_id: HashMap<(usize, i32), Option<usize>>,
+    filled: VecDeque<Filled>,
+    spare: Vec<Batch>,
+}
+
+// === impl KafkaSource ===
+
+impl KafkaSource {
+    /// Starts the consumer of task `task`, which joins the group when it is first polled. `wake` is unparked whenever
+    /// there is something to do.
+    ///
+    /// # Errors
+    ///
+    /// If librdkafka refuses a setting.
+    pub fn open(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32, wake: Thread) -> KafkaResult<Self> {
+        let config = settings::consumer(worker, connector, task);
+        let mut consumer: BaseConsumer<Group> = config.create_with_context(Group::default())?;
+        let waker = wake.clone();
+        consumer.set_nonempty_callback(move || waker.unpark());
+        let consumer = Arc::new(consumer);
+        let queue = TaskQueue::new(Arc::clone(&consumer), wake);
+        let subscription = connector.topics.subscription();
+        consumer.subscribe(&subscription.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(Self { queue, consumer, slots: Slots::default(), errors: Vec::new() })
+    }
+
+    /// Whether the brokers know `topic`. Waits half a second at the most.
+    ///
+    /// # Errors
+    ///
+    /// If no broker answered in that time.
+    pub fn topic_exists(&self, topic: &str) -> KafkaResult<bool> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), QUESTION_TIMEOUT)?;
+        let missing = |topic: &rdkafka::metadata::MetadataTopic| {
+            topic.error().is_some_and(|error| {
+                RDKafkaErrorCode::from(error) == RDKafkaErrorCode::UnknownTopicOrPartition
+                    || RDKafkaErrorCode::from(error) == RDKafkaErrorCode::InvalidTopic
+            })
+        };
+        Ok(!metadata.topics().iter().any(missing))
+    }
+
+    /// The id of the cluster, if a broker tells it within half a second.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.consumer.client().fetch_cluster_id(QUESTION_TIMEOUT)
+    }
+
+    /// Serves the group. To be called often, whatever else goes on: this is what keeps the task in the group.
+    pub fn poll(&mut self, wanted: Inputs) -> Vec<GroupEvent> {
+        while let Some(polled) = self.consumer.poll(Duration::ZERO) {
+            match polled {
+                // Records come by the task's queue. One that was on its way before the queues were forwarded does not.
+                Ok(message) => self.slots.push_borrowed(&message, wanted),
+                // Told through the context's `error` as well, with its reason.
+                Err(error) => tracing::debug!(%error, "consumer error"),
+            }
+        }
+        self.consumer.context().take_events()
+    }
+
+    /// Takes what has been fetched, up to 4,096 records, without waiting. Gives back whether there was anything. The
+    /// batches are then in [`KafkaSource::next_filled`], the partitions' errors in [`KafkaSource::take_errors`].
+    pub fn take(&mut self, wanted: Inputs) -> bool {
+        let (slots, errors) = (&mut self.slots, &mut self.errors);
+        let mut run = (0, -1, None);
+        let taken = self.queue.drain(|message| {
+            if let Some((code, reason)) = message.error() {
+                let partition = TopicPartition::new(message.topic(), message.partition());
+                errors.push(PartitionError { partition, code, reason });
+                return;
+            }
+            if (run.0, run.1) != (message.topic_id(), message.partition()) {
+                let slot = slots.find(message.topic_id(), message.partition(), || message.topic());
+                run = (message.topic_id(), message.partition(), slot);
+            }
+            // A partition on its way to another owner: that one will read the record.
+            let Some(slot) = run.2 else { return };
+            slots.push(slot, &message.record(), wanted);
+            if wanted.headers {
+                message.headers(|name, value| slots.open[slot].push_header(name, value));
+                slots.open[slot].end_headers();
+            }
+        });
+        self.slots.close_open();
+        taken > 0
+    }
+
+    /// The next batch that was filled, in the order of arrival for each partition.
+    pub fn next_filled(&mut self) -> Option<Filled> {
+        self.slots.filled.pop_front()
+    }
+
+    /// Gives a batch's memory back for the next one.
+    pub fn recycle(&mut self, mut batch: Batch) {
+        batch.clear();
+        self.slots.spare.push(batch);
+    }
+
+    /// Errors of partitions since the last call.
+    pub fn take_errors(&mut self) -> Vec<PartitionError> {
+        std::mem::take(&mut self.errors)
+    }
+
+    /// Answers [`GroupEvent::Assign`]: takes the partitions over, from their committed offsets. Gives back the slot of
+    /// each.
+    ///
+    /// # Errors
+    ///
+    /// If librdkafka refuses; the assignment is lost then.
+    pub fn assign(&mut self, partitions: &[TopicPartition]) -> KafkaResult<Vec<usize>> {
+        // Before `assign`: a queue forwarded later would let the first messages reach the main queue.
+        for partition in partitions {
+            self.queue.forward(&partition.topic, partition.partition);
+        }
+        let slots = partitions.iter().map(|partition| self.slots.open(partition.clone())).collect();
+        group::assign(&self.consumer, &to_list(partitions))?;
+        Ok(slots)
+    }
+
+    /// Stops taking records of a partition that is about to be given back; those that still arrive are passed over.
+    pub fn stop_taking(&mut self, partition: &TopicPartition) {
+        self.slots.close(partition);
+    }
+
+    /// Answers [`GroupEvent::Revoke`].
+    ///
+    /// # Errors
+    ///
+    /// If librdkafka refuses.
+    pub fn revoke(&mut self, partitions: &[TopicPartition]) -> KafkaResult<()> {
+        for partition in partitions {
+            self.slots.close(partition);
+        }
+        group::unassign(&self.consumer, &to_list(partitions))
+    }
+
+    /// Stops fetching. What has been fetched and not taken is given up and fetched again later.
+    ///
+    /// # Errors
+    ///
+    /// If librdkafka refuses.
+    pub fn pause(&self) -> KafkaResult<()> {
+        self.consumer.pause(&self.consumer.assignment()?)
+    }
+
+    /// Fetches again.
+    ///
+    /// # Errors
+    ///
+    /// If librdkafka refuses.
+    pub fn resume(&self) -> KafkaResult<()> {
+        self.consumer.resume(&self.consumer.assignment()?)
+    }
+
+    /// Commits for each partition the offset of the next record to read. `Async`: the outcome comes as
+    /// [`GroupEvent::Committed`].
+    ///
+    /// # Errors
+    ///
+    /// With `CommitMode::Sync`, if the brokers refused.
+    pub fn commit(&self, offsets: &[(TopicPartition, i64)], mode: CommitMode) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, next) in offsets {
+            list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*next))?;
+        }
+        self.consumer.commit(&list, mode)
+    }
+
+    /// The offset after the last record of a partition, as the last fetch told it; `None` if there was none yet.
+    pub fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {
+        queue::cached_end_offset(&self.consumer, &partition.topic, partition.partition)
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        // Dropping the consumer polls until it has left the group, and nobody is there to answer.
+        self.consumer.context().close();
+    }
+}
+
+impl std::fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSource").field("partitions", &self.slots.partitions).finish_non_exhaustive()
+    }
+}
+
+// === impl Slots ===
+
+impl Slots {
+    fn open(&mut self, partition: TopicPartition) -> usize {
+        self.by_id.clear();
+        let slot = self.partitions.iter().position(Option::is_none).unwrap_or(self.partitions.len());
+        if slot == self.partitions.len() {
+            self.partitions.push(None);
+            self.open.push(Batch::default());
+        }
+        self.partitions[slot] = Some(partition.clone());
+        self.by_name.insert(partition, slot);
+        slot
+    }
+
+    fn close(&mut self, partition: &TopicPartition) {
+        self.by_id.clear();
+        if let Some(slot) = self.by_name.remove(partition) {
+            self.partitions[slot] = None;
+            self.open[slot].clear();
+            // Its records were never received by the ledger: the next owner reads them.
+            self.filled.retain(|filled| filled.slot != slot);
+        }
+    }
+
+    fn find<'a>(&mut self, topic_id: usize, partition: i32, topic: impl FnOnce() -> &'a str) -> Option<usize> {
+        let by_name = &self.by_name;
+        *self
+            .by_id
+            .entry((topic_id, partition))
+            .or_insert_with(|| by_name.get(&TopicPartition::new(topic(), partition)).copied())
+    }
+
+    fn push(&mut self, slot: usize, record: &Record<'_>, wanted: Inputs) {
+        if self.open[slot].is_full() {
+            self.close_slot(slot);
+        }
+        self.open[slot].push(record, wanted);
+    }
+
+    fn push_borrowed(&mut self, message: &BorrowedMessage<'_>, wanted: Inputs) {
+        let partition = TopicPartition::new(message.topic(), message.partition());
+        let Some(&slot) = self.by_name.get(&partition) else { return };
+        let timestamp = message.timestamp().to_millis().unwrap_or(-1);
+        let record = Record { offset: message.offset(), timestamp, key: message.key(), value: message.payload() };
+        self.push(slot, &record, wanted);
+        if wanted.headers {
+            for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
+                self.open[slot].push_header(header.key.as_bytes(), header.value);
+            }
+            self.open[slot].end_headers();
+        }
+    }
+
+    fn close_slot(&mut self, slot: usize) {
+        let spare = self.spare.pop().unwrap_or_default();
+        let batch = std::mem::replace(&mut self.open[slot], spare);
+        self.filled.push_back(Filled { slot, batch });
+    }
+
+    /// Hands on every batch with a record.
+    fn close_open(&mut self) {
+        for slot in 0..self.open.len() {
+            if !self.open[slot].is_empty() {
+                self.close_slot(slot);
+            }
+        }
+    }
+}
+
+fn to_list(partitions: &[TopicPartition]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(&partition.topic, partition.partition);
+    }
+    list
+}
+
+/// Whether an error means that brokers can't be reached at the moment, rather than that something is wrong.
+pub fn is_unreachable(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+        )
+    )
+}

@@ -1,0 +1,115 @@
+//! Life in the consumer group: librdkafka's callbacks become events, which the pipeline answers when it is ready.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::bindings::rd_kafka_resp_err_t as RespErr;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use crate::record::TopicPartition;
+
+/// What happened in the group. An assignment or a revocation waits until it is answered by
+/// [`super::KafkaSource::assign`] or [`super::KafkaSource::revoke`]; the group waits with it.
+#[derive(Debug)]
+pub enum GroupEvent {
+    /// These partitions are to be taken over.
+    Assign(Vec<TopicPartition>),
+    /// These partitions are to be given back.
+    Revoke(Vec<TopicPartition>),
+    /// A commit ended.
+    Committed(Result<(), String>),
+    /// The client reports an error that concerns more than one partition.
+    ClientError {
+        /// librdkafka's code.
+        error: KafkaError,
+        /// Its words.
+        reason: String,
+    },
+}
+
+/// The callbacks. Events are taken by the thread that polls, so the queue holds what one poll brings.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    events: Mutex<Vec<GroupEvent>>,
+    closing: AtomicBool,
+}
+
+// === impl Group ===
+
+impl Group {
+    /// What happened since the last call.
+    pub(super) fn take_events(&self) -> Vec<GroupEvent> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// From now on nobody answers: revocations are agreed to at once.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    fn push(&self, event: GroupEvent) {
+        self.events.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(event);
+    }
+}
+
+impl ClientContext for Group {
+    /// librdkafka's own lines repeat what comes as errors and events; they are for whoever looks closer.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", ?level, facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.push(GroupEvent::ClientError { error, reason: reason.to_owned() });
+    }
+}
+
+impl ConsumerContext for Group {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RespErr, partitions: &mut TopicPartitionList) {
+        let closing = self.closing.load(Ordering::Acquire);
+        match what {
+            RespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS if !closing => {
+                self.push(GroupEvent::Assign(to_vec(partitions)));
+            }
+            RespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS if !closing => {
+                self.push(GroupEvent::Revoke(to_vec(partitions)));
+            }
+            _ => {
+                if let Err(error) = unassign(consumer, partitions) {
+                    tracing::warn!(%error, "could not give partitions back");
+                }
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        match result {
+            // Nothing to commit is no failure.
+            Err(KafkaError::ConsumerCommit(rdkafka::error::RDKafkaErrorCode::NoOffset)) => {}
+            result => self.push(GroupEvent::Committed(result.map_err(|error| error.to_string()))),
+        }
+    }
+}
+
+/// Takes partitions over, by the protocol that the group speaks.
+pub(super) fn assign(consumer: &BaseConsumer<Group>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
+        _ => consumer.assign(partitions),
+    }
+}
+
+/// Gives partitions back, by the protocol that the group speaks.
+pub(super) fn unassign(consumer: &BaseConsumer<Group>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+        _ => consumer.unassign(),
+    }
+}
+
+fn to_vec(partitions: &TopicPartitionList) -> Vec<TopicPartition> {
+    partitions.elements().iter().map(|element| TopicPartition::new(element.topic(), element.partition())).collect()
+}

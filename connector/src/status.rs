@@ -1,0 +1,301 @@
+//! The status board: what every connector and task is doing, for the API, the metrics and whoever waits for it.
+//!
+//! Tasks write, everybody else reads. Transitions are logged here and only here, once each. `status/state.rs` has the
+//! states.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+pub use state::TaskState;
+
+/// Version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Commit this program was built from: the environment variable `SLUICE_COMMIT` at build time.
+pub const COMMIT: &str = match option_env!("SLUICE_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+/// The board. Clones are the same board.
+#[derive(Debug, Clone)]
+pub struct Board {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    connectors: Mutex<BTreeMap<String, Vec<Arc<Slot>>>>,
+    started: AtomicBool,
+    kafka_cluster_id: OnceLock<String>,
+    /// Goes up with every change, so that waiting for a condition needs no polling.
+    version: watch::Sender<u64>,
+    /// Heartbeats are nanoseconds since this moment.
+    epoch: Instant,
+}
+
+#[derive(Debug)]
+struct Slot {
+    connector: String,
+    id: u32,
+    state: Mutex<TaskState>,
+    /// Nanoseconds since the epoch at the last beat; 0 is none since the task began to start.
+    beat_ns: AtomicU64,
+}
+
+/// One connector's place on the board.
+#[derive(Debug, Clone)]
+pub struct ConnectorBoard {
+    board: Board,
+    slots: Vec<Arc<Slot>>,
+}
+
+/// One task's place on the board.
+#[derive(Debug, Clone)]
+pub struct TaskBoard {
+    board: Board,
+    slot: Arc<Slot>,
+}
+
+/// The board at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Every connector, by name.
+    pub connectors: Vec<ConnectorStatus>,
+    /// Whether the connectors named at the start have all been started; see [`Board::set_started`].
+    pub started: bool,
+    /// The Kafka cluster's id, once a source was told.
+    pub kafka_cluster_id: Option<String>,
+}
+
+/// One connector at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorStatus {
+    /// The connector's name.
+    pub name: String,
+    /// Its tasks, by number.
+    pub tasks: Vec<TaskStatus>,
+}
+
+/// One task at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStatus {
+    /// The task's number within the connector.
+    pub id: u32,
+    /// What it is doing.
+    pub state: TaskState,
+    /// Time since its thread last said that it turns; `None` before the first time.
+    pub beat_age: Option<Duration>,
+}
+
+// === impl Board ===
+
+impl Default for Board {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new() -> Self {
+        let inner = Inner {
+            connectors: Mutex::default(),
+            started: AtomicBool::new(false),
+            kafka_cluster_id: OnceLock::new(),
+            version: watch::Sender::new(0),
+            epoch: Instant::now(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// A place for a connector and its tasks, all starting. A connector of the same name is replaced: handles on it
+    /// no longer show.
+    pub fn connector(&self, name: &str, tasks: u32) -> ConnectorBoard {
+        let slot = |id| {
+            Arc::new(Slot {
+                connector: name.to_owned(),
+                id,
+                state: Mutex::new(TaskState::Starting),
+                beat_ns: AtomicU64::new(0),
+            })
+        };
+        let slots: Vec<_> = (0..tasks).map(slot).collect();
+        lock(&self.inner.connectors).insert(name.to_owned(), slots.clone());
+        self.changed();
+        ConnectorBoard { board: self.clone(), slots }
+    }
+
+    /// Takes a connector off the board, as when it is deleted.
+    pub fn remove(&self, name: &str) {
+        lock(&self.inner.connectors).remove(name);
+        self.changed();
+    }
+
+    /// Says that every connector named at the start has been started, well or badly. Before that the worker is
+    /// neither healthy nor ready.
+    pub fn set_started(&self) {
+        self.inner.started.store(true, Relaxed);
+        self.changed();
+    }
+
+    /// Tells the Kafka cluster's id; only the first one counts, as one worker has one cluster.
+    pub fn set_kafka_cluster_id(&self, id: &str) {
+        if self.inner.kafka_cluster_id.set(id.to_owned()).is_ok() {
+            self.changed();
+        }
+    }
+
+    /// The board now.
+    pub fn snapshot(&self) -> Snapshot {
+        let now_ns = self.now_ns();
+        let connectors = lock(&self.inner.connectors);
+        let connectors = connectors.iter().map(|(name, slots)| ConnectorStatus {
+            name: name.clone(),
+            tasks: slots.iter().map(|slot| slot.status(now_ns)).collect(),
+        });
+        Snapshot {
+            connectors: connectors.collect(),
+            started: self.inner.started.load(Relaxed),
+            kafka_cluster_id: self.inner.kafka_cluster_id.get().cloned(),
+        }
+    }
+
+    /// Waits until the board satisfies `condition`, and returns it as it was then. Heartbeats alone don't wake it.
+    pub async fn wait_until(&self, mut condition: impl FnMut(&Snapshot) -> bool) -> Snapshot {
+        // Subscribed before the first look: a change in between is seen by the next `changed`.
+        let mut version = self.inner.version.subscribe();
+        loop {
+            let snapshot = self.snapshot();
+            if condition(&snapshot) {
+                return snapshot;
+            }
+            version.changed().await.expect("the sender lives in the board, which is borrowed here");
+        }
+    }
+
+    fn changed(&self) {
+        self.inner.version.send_modify(|version| *version += 1);
+    }
+
+    fn now_ns(&self) -> u64 {
+        // 584 years fit.
+        u64::try_from(self.inner.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+// === impl ConnectorBoard ===
+
+impl ConnectorBoard {
+    /// The place of task `id`.
+    ///
+    /// # Panics
+    /// If the connector has no such task.
+    pub fn task(&self, id: u32) -> TaskBoard {
+        TaskBoard { board: self.board.clone(), slot: Arc::clone(&self.slots[id as usize]) }
+    }
+}
+
+// === impl TaskBoard ===
+
+impl TaskBoard {
+    /// Sets what the task does now, and logs it if that is another state than before. A task that is over stays so
+    /// until it is starting again: a request that comes back late doesn't make a failed task look like a running one.
+    pub fn set(&self, state: TaskState) {
+        let mut current = lock(&self.slot.state);
+        let state = state.continuing(&current);
+        if *current == state || (current.is_over() && state != TaskState::Starting) {
+            return;
+        }
+        if state == TaskState::Starting {
+            self.slot.beat_ns.store(0, Relaxed);
+        }
+        let before = std::mem::replace(&mut *current, state.clone());
+        drop(current);
+        self.slot.log(&before, &state);
+        self.board.changed();
+    }
+
+    /// Tells the id of the Kafka cluster that the task talks to; see [`Board::set_kafka_cluster_id`].
+    pub fn set_kafka_cluster_id(&self, id: &str) {
+        self.board.set_kafka_cluster_id(id);
+    }
+
+    /// What the task does now.
+    pub fn state(&self) -> TaskState {
+        lock(&self.slot.state).clone()
+    }
+
+    /// Says that the task's thread turns. Call it in every round of its loop, also when there is nothing to do; it
+    /// costs one reading of the clock.
+    pub fn beat(&self) {
+        self.slot.beat_ns.store(self.board.now_ns().max(1), Relaxed);
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn status(&self, now_ns: u64) -> TaskStatus {
+        let beat_ns = self.beat_ns.load(Relaxed);
+        let beat_age = (beat_ns != 0).then(|| Duration::from_nanos(now_ns.saturating_sub(beat_ns)));
+        TaskStatus { id: self.id, state: lock(&self.state).clone(), beat_age }
+    }
+
+    fn log(&self, before: &TaskState, state: &TaskState) {
+        let (connector, task) = (self.connector.as_str(), self.id);
+        if before.label() == state.label() {
+            tracing::info!(connector, task, state = state.label(), reason = state.reason(), "reason changed");
+            return;
+        }
+        let away_ms = before.since().and_then(|since| since.elapsed().ok()).map(|away| away.as_millis() as u64);
+        match state {
+            TaskState::Starting => tracing::info!(connector, task, "task starting"),
+            TaskState::Running => tracing::info!(connector, task, before = before.label(), away_ms, "task running"),
+            TaskState::Retrying { reason, .. } => tracing::warn!(connector, task, reason, "task retrying"),
+            TaskState::Held { reason, .. } => {
+                tracing::error!(connector, task, reason, "task held: somebody has to act")
+            }
+            TaskState::Failed { trace } => tracing::error!(connector, task, trace, "task failed"),
+            TaskState::Stopped => tracing::info!(connector, task, "task stopped"),
+        }
+    }
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Every task with its connector's name.
+    pub fn tasks(&self) -> impl Iterator<Item = (&str, &TaskStatus)> {
+        self.connectors.iter().flat_map(|connector| connector.tasks.iter().map(|task| (connector.name.as_str(), task)))
+    }
+
+    /// Whether there are tasks and each of them satisfies `condition`.
+    pub fn all_tasks(&self, condition: impl Fn(&TaskState) -> bool) -> bool {
+        self.tasks().next().is_some() && self.tasks().all(|(_, task)| condition(&task.state))
+    }
+}
+
+// === impl ConnectorStatus ===
+
+impl ConnectorStatus {
+    /// The connector's state in Connect's words: a connector stays running when its tasks fail, and is stopped when
+    /// all of them were.
+    pub fn connect_status(&self) -> &'static str {
+        let stopped = !self.tasks.is_empty() && self.tasks.iter().all(|task| task.state == TaskState::Stopped);
+        if stopped { "stopped" } else { "running" }
+    }
+}
+
+/// Locks; every holder writes whole values, so a panic of one leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

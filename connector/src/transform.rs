@@ -1,0 +1,196 @@
+//! The transform stage: a batch through the user's WebAssembly, out come lines and rejects.
+//!
+//! Only the files of this folder import wasmtime: `engine` loads modules, `host` is the boundary (types, imports),
+//! `check` trusts nothing that comes back, `builtin` holds the transforms inside the binary.
+
+pub mod builtin;
+mod check;
+pub mod engine;
+mod host;
+
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use wasmtime::{Store, Trap};
+
+use crate::batch::{Batch, Inputs};
+use crate::record::TopicPartition;
+use engine::Module;
+use host::{BatchColumns, HostState, Instance};
+
+pub use check::Output;
+
+/// What one instance may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory (`transform.memory.max.bytes`).
+    pub memory_max_bytes: usize,
+    /// Time for one call (`transform.timeout.ms`), to the next tick of [`engine::TICK`].
+    pub timeout: Duration,
+}
+
+/// Why a call of a transform gave no result.
+#[derive(Debug, Error)]
+pub enum TransformError {
+    /// The module can't be instantiated under these limits.
+    #[error("could not start an instance of transform {module}: {reason}; see transform.memory.max.bytes")]
+    Instantiate {
+        /// The module's name.
+        module: String,
+        /// wasmtime's words.
+        reason: String,
+    },
+    /// `configure` refused the settings.
+    #[error("transform {module} refused its settings (transform.config.*): {reason}")]
+    Configure {
+        /// The module's name.
+        module: String,
+        /// The transform's own words.
+        reason: String,
+    },
+    /// The guest trapped, or exceeded a limit.
+    #[error("transform {module} failed in `{function}`: {reason}")]
+    Trap {
+        /// The module's name.
+        module: String,
+        /// The export that was called.
+        function: &'static str,
+        /// What happened, and the limit's setting where one was exceeded.
+        reason: String,
+    },
+    /// The guest gave back something that breaks a rule of `wit/transform.wit`.
+    #[error(
+        "transform {module} gave back a result that breaks the interface: {reason}; this is a bug of the transform"
+    )]
+    Output {
+        /// The module's name.
+        module: String,
+        /// The rule.
+        reason: String,
+    },
+}
+
+/// A running transform. It belongs to one thread; after a failed call its instance is thrown away and the next call
+/// starts a fresh one.
+#[derive(Debug)]
+pub struct Transform {
+    module: Module,
+    settings: Vec<(String, String)>,
+    limits: Limits,
+    live: Option<(Store<HostState>, Instance)>,
+    inputs: Inputs,
+}
+
+// === impl Transform ===
+
+impl Transform {
+    /// Starts an instance of `module` and hands it `settings`.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be instantiated, or `configure` refuses the settings or traps.
+    pub fn new(module: Module, settings: Vec<(String, String)>, limits: Limits) -> Result<Self, TransformError> {
+        let mut this = Self { module, settings, limits, live: None, inputs: Inputs::default() };
+        this.start()?;
+        Ok(this)
+    }
+
+    /// The module that runs.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Which columns it wants.
+    pub fn inputs(&self) -> Inputs {
+        self.inputs
+    }
+
+    /// Bytes of linear memory that the instance holds, 0 if there is none.
+    pub fn memory_bytes(&self) -> usize {
+        self.live.as_ref().map_or(0, |(store, _)| store.data().memory_bytes())
+    }
+
+    /// Runs one batch. The result has passed every check: indexes, positions and counts are in range.
+    ///
+    /// # Errors
+    ///
+    /// If the guest traps, exceeds a limit or breaks the interface. The instance is gone then; the next call works with a
+    /// fresh one.
+    pub fn run(&mut self, source: &TopicPartition, batch: &Batch) -> Result<Output, TransformError> {
+        if self.live.is_none() {
+            self.start()?;
+        }
+        let result = self.call(source, batch);
+        if result.is_err() {
+            self.live = None;
+        }
+        result
+    }
+
+    fn call(&mut self, source: &TopicPartition, batch: &Batch) -> Result<Output, TransformError> {
+        let (store, instance) = self.live.as_mut().expect("started by `run`");
+        store.set_epoch_deadline(self.limits.ticks());
+        let columns = BatchColumns::new(source, batch, self.inputs);
+        let called = Instant::now();
+        match instance.transform(&mut *store, columns) {
+            Ok(raw) => check::check(raw, batch.len())
+                .map_err(|reason| TransformError::Output { module: self.module.name().to_owned(), reason }),
+            Err(error) => Err(self.trap("transform", &error, called.elapsed())),
+        }
+    }
+
+    fn start(&mut self) -> Result<(), TransformError> {
+        let mut store = self.module.store(self.limits);
+        store.set_epoch_deadline(self.limits.ticks());
+        let mut instance = self.module.instantiate(&mut store).map_err(|error| TransformError::Instantiate {
+            module: self.module.name().to_owned(),
+            reason: format!("{error:#}"),
+        })?;
+        let called = Instant::now();
+        let configured = instance.configure(&mut store, &self.settings);
+        self.inputs = match configured {
+            Ok(Ok(inputs)) => inputs,
+            Ok(Err(reason)) => {
+                return Err(TransformError::Configure { module: self.module.name().to_owned(), reason });
+            }
+            Err(error) => return Err(self.trap("configure", &error, called.elapsed())),
+        };
+        self.live = Some((store, instance));
+        Ok(())
+    }
+
+    /// Names the limit that was exceeded, where one was: the person who reads it wants to know what to change.
+    fn trap(&self, function: &'static str, error: &wasmtime::Error, took: Duration) -> TransformError {
+        let reason = match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => format!(
+                "it ran for {} ms, longer than transform.timeout.ms={}",
+                took.as_millis(),
+                self.limits.timeout.as_millis()
+            ),
+            Some(Trap::StackOverflow) => format!("it overflowed its stack of {} KiB", engine::STACK_BYTES / 1024),
+            Some(trap) => format!("trap: {trap}{}", frame(error)),
+            None if host::is_memory_limit(error) => format!(
+                "it asked for more memory than transform.memory.max.bytes={}{}",
+                self.limits.memory_max_bytes,
+                frame(error)
+            ),
+            None => format!("{:#}", error.root_cause()),
+        };
+        TransformError::Trap { module: self.module.name().to_owned(), function, reason }
+    }
+}
+
+/// The innermost guest function by name, if the module has names.
+fn frame(error: &wasmtime::Error) -> String {
+    let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
+    backtrace.frames().iter().find_map(|frame| frame.func_name()).map(|name| format!(" in {name}")).unwrap_or_default()
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// The timeout in ticks, at least one whole tick.
+    fn ticks(&self) -> u64 {
+        (self.timeout.as_nanos().div_ceil(engine::TICK.as_nanos()) as u64).saturating_add(1)
+    }
+}

@@ -1,0 +1,207 @@
+//! From files to configurations that are known to work, for `run`, `validate` and `try`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::cli::{ValidateArgs, WorkerArgs};
+use crate::config::{
+    self, Checked, ConfigError, ConnectorConfig, ModuleRef, Problem, Problems, TransformConfig, WorkerConfig, keys,
+};
+use crate::connector::{PrepareError, Prepared};
+use crate::transform::engine::Engine;
+
+/// Why a connector's file is no good.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// It can't be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Settings are wrong.
+    #[error("{} is not a valid connector configuration:\n{problems}", path.display())]
+    Problems {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        problems: Problems,
+    },
+    /// The module can't be used.
+    #[error("connector {connector} of {} can't start", path.display())]
+    Prepare {
+        /// The file.
+        path: PathBuf,
+        /// The connector.
+        connector: String,
+        /// Why.
+        source: PrepareError,
+    },
+    /// Two files name the same connector.
+    #[error("{} names its connector `{connector}`, as an earlier file does; every connector needs a name of its own", path.display())]
+    SameName {
+        /// The second file.
+        path: PathBuf,
+        /// The name.
+        connector: String,
+    },
+}
+
+/// Reads the worker's settings: file, environment, flags, of which the last weighs most.
+///
+/// # Errors
+///
+/// If the file can't be read, or settings are wrong: all of them at once.
+pub fn read_worker(args: &WorkerArgs) -> Result<WorkerConfig, WorkerError> {
+    let file = args.worker.as_deref().map(config::load).transpose()?.unwrap_or_default();
+    let Checked { config, warnings } = WorkerConfig::check(&file, std::env::vars(), &args.flags())?;
+    for warning in &warnings {
+        tracing::warn!(setting = %warning, "worker setting");
+    }
+    config.bootstrap_servers()?;
+    Ok(config)
+}
+
+/// What can be wrong with the worker's settings.
+#[derive(Debug, Error)]
+pub enum WorkerError {
+    /// The file can't be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Settings are wrong.
+    #[error("the worker's settings are not valid:\n{0}")]
+    Problems(#[from] Problems),
+}
+
+/// Reads one connector's file, finds its module in the folders of `plugin.path`, and gives back what is worth a warning.
+///
+/// # Errors
+///
+/// If the file can't be read, or settings are wrong.
+pub fn read_connector(path: &Path, plugin_path: &[PathBuf]) -> Result<Checked<ConnectorConfig>, FileError> {
+    let map = config::load(path)?;
+    let mut checked =
+        ConnectorConfig::check(&map).map_err(|problems| FileError::Problems { path: path.to_owned(), problems })?;
+    checked.config.transform.module = locate(checked.config.transform.module, plugin_path);
+    Ok(checked)
+}
+
+/// Reads connectors' files and prepares them: everything that can be known without a server.
+///
+/// # Errors
+///
+/// The first file that is no good.
+pub fn prepare(engine: &Engine, files: &[PathBuf], plugin_path: &[PathBuf]) -> Result<Vec<Prepared>, FileError> {
+    let mut names = BTreeMap::new();
+    let mut prepared = Vec::new();
+    for path in files {
+        let Checked { config, warnings } = read_connector(path, plugin_path)?;
+        let connector = config.name.clone();
+        for warning in &warnings {
+            tracing::warn!(connector, setting = %warning, "connector setting");
+        }
+        if names.insert(connector.clone(), path).is_some() {
+            return Err(FileError::SameName { path: path.clone(), connector });
+        }
+        prepared.push(prepare_one(engine, path, config)?);
+    }
+    Ok(prepared)
+}
+
+fn prepare_one(engine: &Engine, path: &Path, config: ConnectorConfig) -> Result<Prepared, FileError> {
+    let connector = config.name.clone();
+    Prepared::new(engine, config).map_err(|source| FileError::Prepare { path: path.to_owned(), connector, source })
+}
+
+/// The folders of a `plugin.path` as it stands on the command line.
+pub fn plugin_path(given: Option<&str>) -> Vec<PathBuf> {
+    given.into_iter().flat_map(|path| path.split(',')).map(|folder| PathBuf::from(folder.trim())).collect()
+}
+
+/// A file that is not where its name says is looked for in the folders of `plugin.path`.
+fn locate(module: ModuleRef, plugin_path: &[PathBuf]) -> ModuleRef {
+    match module {
+        ModuleRef::Path(path) if path.is_relative() && !path.exists() => {
+            let found = plugin_path.iter().map(|folder| folder.join(&path)).find(|candidate| candidate.exists());
+            ModuleRef::Path(found.unwrap_or(path))
+        }
+        module => module,
+    }
+}
+
+/// A transform with every default and no settings, for a trial without a connector's file.
+///
+/// # Panics
+///
+/// Never: the settings in it are valid, which a test shows.
+pub fn bare_transform() -> TransformConfig {
+    let settings = [
+        ("name", "try"),
+        ("topics", "try"),
+        ("transform.module", "builtin:split-concat"),
+        ("influx.url", "http://localhost:8086"),
+        ("influx.database", "try"),
+    ];
+    let map = settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    ConnectorConfig::check(&map).expect("these settings are valid").config.transform
+}
+
+/// `sluice validate`: tells of each file whether a connector would start with it. Gives back whether all would.
+///
+/// # Errors
+///
+/// If the result can't be printed.
+pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
+    if args.keys {
+        writeln!(out, "Settings of a connector\n\n{}", keys::render(keys::CONNECTOR))?;
+        writeln!(out, "Settings of the worker\n\n{}", keys::render(keys::WORKER))?;
+        return Ok(true);
+    }
+    let engine = Engine::new();
+    let plugin_path = plugin_path(args.plugin_path.as_deref());
+    let mut valid = true;
+    for path in &args.files {
+        match check_file(&engine, path, &plugin_path) {
+            Ok(warnings) => {
+                writeln!(out, "{}: valid", path.display())?;
+                for warning in warnings {
+                    writeln!(out, "  warning: {warning}")?;
+                }
+            }
+            Err(error) => {
+                valid = false;
+                writeln!(out, "{}", crate::trace(&error))?;
+            }
+        }
+    }
+    Ok(valid)
+}
+
+fn check_file(engine: &Engine, path: &Path, plugin_path: &[PathBuf]) -> Result<Vec<Problem>, FileError> {
+    let Checked { config, warnings } = read_connector(path, plugin_path)?;
+    prepare_one(engine, path, config)?;
+    Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_transform_has_the_defaults() {
+        let transform = bare_transform();
+        assert_eq!(transform.memory_max_bytes, 64 * 1024 * 1024);
+        assert!(transform.settings.is_empty());
+    }
+
+    #[test]
+    fn a_module_is_found_in_the_plugin_path() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("mine.wasm"), "").unwrap();
+        let folders = [PathBuf::from("/nowhere"), dir.path().to_owned()];
+        let found = locate(ModuleRef::Path("mine.wasm".into()), &folders);
+        assert_eq!(found, ModuleRef::Path(dir.path().join("mine.wasm")));
+        let missing = locate(ModuleRef::Path("other.wasm".into()), &folders);
+        assert_eq!(missing, ModuleRef::Path("other.wasm".into()));
+    }
+}

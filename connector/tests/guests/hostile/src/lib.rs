@@ -1,0 +1,218 @@
+//! The hostile guest. The setting `mode` says which rule it breaks; the names are in [`MODES`].
+//!
+//! It speaks the columns directly, without the SDK, because the SDK would not let it do any of this.
+
+use std::cell::Cell;
+use std::hint::black_box;
+
+use bindings::sluice::transform::log::{self, Level};
+use bindings::sluice::transform::types::{Column, NullableColumn, Rejects};
+use bindings::{Batch, Guest, Inputs, Output, Setting};
+
+#[allow(clippy::allow_attributes_without_reason, reason = "generated code")]
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../../wit", world: "transform" });
+}
+
+type Behaviour = fn(&Batch) -> Output;
+
+/// What `mode` can be, and what it does with a batch. `configure-error` and `configure-trap` never get one.
+const MODES: &[(&str, Behaviour)] = &[
+    ("ok", ok),
+    ("panic", |_| panic!("as asked")),
+    ("trap-on-value", trap_on_value),
+    ("loop", endless_loop),
+    ("memory", endless_memory),
+    ("stack", |batch| {
+        black_box(recurse(u64::from(batch.partition.unsigned_abs())));
+        ok(batch)
+    }),
+    ("lines-ends-descending", |batch| with(batch, |output| output.lines.ends.reverse())),
+    ("ends-past-bytes", |batch| with(batch, |output| *last(&mut output.lines.ends) += 1)),
+    ("bytes-past-ends", |batch| with(batch, |output| output.lines.bytes.push(b'x'))),
+    ("record-index-out-of-range", |batch| with(batch, |output| *last(&mut output.records) += 1)),
+    ("records-descending", |batch| with(batch, |output| output.records.reverse())),
+    ("count-mismatch", |batch| with(batch, |output| output.records.truncate(count(batch) as usize - 1))),
+    ("reject-index-out-of-range", |batch| {
+        with(batch, |output| output.rejects = reject(&[count(batch)], b"out of range"))
+    }),
+    ("reject-and-line", |batch| with(batch, |output| output.rejects = reject(&[0], b"has a line too"))),
+    ("rejects-descending", |_| Output { rejects: reject(&[1, 0], b"descending"), ..nothing() }),
+    ("reject-count-mismatch", |_| Output { rejects: Rejects { records: vec![0], reasons: column([]) }, ..nothing() }),
+    ("reject-all", |batch| Output {
+        rejects: reject(&(0..count(batch)).collect::<Vec<_>>(), b"as asked"),
+        ..nothing()
+    }),
+    ("not-utf8-reason", |_| Output { rejects: reject(&[0], b"caf\xe9"), ..nothing() }),
+    ("not-utf8-line", |batch| one_line_each(batch, |_| b"hostile caf\xe9=1".to_vec())),
+    ("newline-in-line", |batch| one_line_each(batch, |_| b"hostile f=1\nhostile f=2".to_vec())),
+    ("not-line-protocol", |batch| one_line_each(batch, |_| b"hostile".to_vec())),
+    ("empty-line", |batch| one_line_each(batch, |_| Vec::new())),
+    ("flood-logs", flood_logs),
+    ("huge-log", huge_log),
+    ("huge-output", |batch| {
+        one_line_each(batch, |_| [b"hostile f=\"".to_vec(), vec![b'x'; 1 << 20], b"\"".to_vec()].concat())
+    }),
+    ("many-lines", many_lines),
+    ("echo-inputs", |batch| one_line_each(batch, |index| echo(batch, index))),
+];
+
+/// A setting of the modes that break `configure`.
+const CONFIGURE_ERROR: &str = "configure-error";
+const CONFIGURE_TRAP: &str = "configure-trap";
+
+struct Hostile;
+
+thread_local! {
+    static BEHAVIOUR: Cell<Option<Behaviour>> = const { Cell::new(None) };
+}
+
+impl Guest for Hostile {
+    fn configure(settings: Vec<Setting>) -> Result<Inputs, String> {
+        let mode = settings.iter().find(|setting| setting.key == "mode").map_or("ok", |setting| setting.value.as_str());
+        match mode {
+            CONFIGURE_ERROR => return Err("mode: configure-error refuses every configuration".to_owned()),
+            CONFIGURE_TRAP => panic!("as asked"),
+            _ => {}
+        }
+        let Some(&(_, behaviour)) = MODES.iter().find(|(name, _)| *name == mode) else {
+            let names: Vec<_> = MODES.iter().map(|&(name, _)| name).chain([CONFIGURE_ERROR, CONFIGURE_TRAP]).collect();
+            return Err(format!("mode: {mode:?} is not one of {}", names.join(", ")));
+        };
+        BEHAVIOUR.set(Some(behaviour));
+        let all = mode == "echo-inputs";
+        Ok(Inputs { keys: all, headers: all, timestamps: all, offsets: all })
+    }
+
+    fn transform(batch: Batch) -> Output {
+        BEHAVIOUR.get().expect("the host configures an instance before its first batch")(&batch)
+    }
+}
+
+bindings::export!(Hostile with_types_in bindings);
+
+/// A line for each record that shows its value's length.
+fn ok(batch: &Batch) -> Output {
+    one_line_each(batch, |index| {
+        let length = string(&batch.values.column, index).len();
+        format!("hostile value_bytes={length}i").into_bytes()
+    })
+}
+
+fn with(batch: &Batch, change: impl FnOnce(&mut Output)) -> Output {
+    let mut output = ok(batch);
+    change(&mut output);
+    output
+}
+
+fn trap_on_value(batch: &Batch) -> Output {
+    for index in 0..count(batch) {
+        assert!(string(&batch.values.column, index) != b"poison", "the value is poison");
+    }
+    ok(batch)
+}
+
+fn endless_loop(batch: &Batch) -> Output {
+    let mut turns = 0_u64;
+    while black_box(turns) < u64::MAX {
+        turns = turns.wrapping_add(1) & 0xFFFF;
+    }
+    ok(batch)
+}
+
+fn endless_memory(batch: &Batch) -> Output {
+    let mut kept = Vec::new();
+    while black_box(kept.len()) < usize::MAX {
+        kept.push(vec![1_u8; 1 << 20]);
+    }
+    ok(batch)
+}
+
+#[allow(unconditional_recursion, reason = "that is the attack")]
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    recurse(black_box(depth.wrapping_add(1))).wrapping_add(frame[black_box(1)])
+}
+
+fn flood_logs(batch: &Batch) -> Output {
+    for number in 0..10_000 {
+        log::write(Level::Info, &format!("message {number}"));
+    }
+    ok(batch)
+}
+
+fn huge_log(batch: &Batch) -> Output {
+    log::write(Level::Warn, &"line one\nline two\u{1b}[31m ".repeat(1 << 16));
+    ok(batch)
+}
+
+/// A thousand lines for each record.
+fn many_lines(batch: &Batch) -> Output {
+    let records: Vec<u32> = (0..count(batch)).flat_map(|record| [record; 1000]).collect();
+    Output { lines: column(records.iter().map(|_| b"hostile f=1".to_vec())), records, ..nothing() }
+}
+
+/// `hostile key="…",headers="a=1;b=null",timestamp=…i,offset=…i`
+fn echo(batch: &Batch, index: u32) -> Vec<u8> {
+    let headers = &batch.headers;
+    let end = headers.ends[index as usize];
+    let start = if index == 0 { 0 } else { headers.ends[index as usize - 1] };
+    let shown: Vec<_> = (start..end)
+        .map(|header| {
+            let name = String::from_utf8_lossy(string(&headers.names, header));
+            format!("{name}={}", nullable(&headers.values, header))
+        })
+        .collect();
+    format!(
+        "hostile key=\"{}\",headers=\"{}\",timestamp={}i,offset={}i",
+        nullable(&batch.keys, index),
+        shown.join(";"),
+        batch.timestamps[index as usize],
+        batch.offsets[index as usize],
+    )
+    .into_bytes()
+}
+
+fn nullable(column: &NullableColumn, index: u32) -> String {
+    if column.nulls.contains(&index) {
+        "null".to_owned()
+    } else {
+        String::from_utf8_lossy(string(&column.column, index)).into_owned()
+    }
+}
+
+fn one_line_each(batch: &Batch, line: impl Fn(u32) -> Vec<u8>) -> Output {
+    let records = 0..count(batch);
+    Output { lines: column(records.clone().map(line)), records: records.collect(), ..nothing() }
+}
+
+fn nothing() -> Output {
+    Output { lines: column([]), records: Vec::new(), rejects: reject(&[], b"") }
+}
+
+fn reject(records: &[u32], reason: &[u8]) -> Rejects {
+    Rejects { records: records.to_vec(), reasons: column(records.iter().map(|_| reason.to_vec())) }
+}
+
+fn count(batch: &Batch) -> u32 {
+    batch.values.column.ends.len() as u32
+}
+
+fn string(column: &Column, index: u32) -> &[u8] {
+    let index = index as usize;
+    let start = if index == 0 { 0 } else { column.ends[index - 1] as usize };
+    &column.bytes[start..column.ends[index] as usize]
+}
+
+fn column(strings: impl IntoIterator<Item = Vec<u8>>) -> Column {
+    let mut column = Column { bytes: Vec::new(), ends: Vec::new() };
+    for string in strings {
+        column.bytes.extend(string);
+        column.ends.push(column.bytes.len() as u32);
+    }
+    column
+}
+
+fn last(numbers: &mut [u32]) -> &mut u32 {
+    numbers.last_mut().expect("a batch has a record")
+}

@@ -1,0 +1,17 @@
+//! The whole program against real services: one module for each property, what they share in `support`.
+//!
+//! Every test starts the real binary as a process of its own and has topics and databases of its own, so all of them run side by
+//! side. Kafka, InfluxDB and VictoriaMetrics come from `docker/local`, or are the user's own: see `support/services.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod bad_input;
+mod delivery;
+mod examples;
+mod influx_contract;
+mod metrics;
+mod outage;
+mod rebalance;
+mod reject;
+mod shutdown;
+mod support;

@@ -1,0 +1,113 @@
+//! What an operator sees.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::support::influx::Database;
+use crate::support::kafka::Topic;
+use crate::support::points::Record;
+use crate::support::sluice::{Connector, Sluice};
+
+const NUM_PRICES: usize = 5_000;
+const NUM_TOMBSTONES: usize = 10;
+
+/// Prices of now, so that freshness is that of a live feed, and some tombstones.
+fn records() -> Vec<Record> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let prices =
+        (0..NUM_PRICES).map(|number| Record::price((number % 2) as i32, now, "BTC-USD", &format!("{number}.5")));
+    prices.chain((0..NUM_TOMBSTONES).map(|_| Record::other(0, now, None))).collect()
+}
+
+#[test]
+fn metrics_add_up_after_a_run() {
+    let topic = Topic::create("metrics", 2);
+    let database = Database::create("metrics");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("the partitions", Sluice::ready);
+    topic.produce(&records());
+    let group = topic.group(&connector.name);
+    sluice.until("everything to be committed", |_| group.at_end());
+    sluice.until("no lag", |sluice| match sluice.metrics().find("sluice_lag_records", &[]) {
+        Some(0.0) => Ok(()),
+        lag => Err(lag),
+    });
+
+    let metrics = sluice.metrics();
+    let label = format!("connector=\"{}\"", connector.name);
+    let sum = |name, extra: &[&str]| metrics.sum(name, &[&[label.as_str()], extra].concat());
+    let (prices, tombstones) = (NUM_PRICES as f64, NUM_TOMBSTONES as f64);
+    assert_eq!(sum("sluice_records_consumed_total", &[]), prices + tombstones);
+    assert_eq!(sum("sluice_records_consumed_total", &["partition=\"1\"", "task=\"0\""]), prices / 2.0);
+    assert_eq!(sum("sluice_records_filtered_total", &[]), tombstones);
+    assert_eq!(sum("sluice_records_dead_lettered_total", &[]), 0.0);
+    assert_eq!(sum("sluice_points_written_total", &[]), prices);
+    assert_eq!(sum("sluice_points_written_total", &[]), database.count() as f64);
+    let topic_label = format!("topic=\"{}\"", topic.name);
+    assert_eq!(sum("sluice_lag_seconds", &[&topic_label]), 0.0);
+
+    // A line is at least `cryptos BTC-USD=0.5 `, nineteen digits and its end.
+    let bytes = sum("sluice_bytes_written_total", &[]);
+    assert!(bytes > prices * 40.0 && bytes < prices * 50.0, "{bytes} bytes");
+    let requests = sum("sluice_write_requests_total", &["outcome=\"done\""]);
+    assert!(requests >= 1.0);
+    assert_eq!(sum("sluice_write_requests_total", &[]), requests, "every request was taken");
+    assert_eq!(sum("sluice_batches_total", &[]), requests);
+    assert_eq!(sum("sluice_retries_total", &[]), 0.0);
+
+    assert_eq!(sum("sluice_freshness_seconds_count", &[]), prices);
+    assert_eq!(sum("sluice_freshness_seconds_bucket", &["le=\"+Inf\""]), prices);
+    let freshness = sum("sluice_freshness_seconds_sum", &[]) / prices;
+    assert!((0.0..60.0).contains(&freshness), "{freshness} s from the record's time to the answer");
+    for stage in ["source", "transform", "points", "sink"] {
+        assert!(sum("sluice_stage_seconds_count", &[&format!("stage=\"{stage}\"")]) >= 1.0, "{stage}");
+    }
+    assert_eq!(sum("sluice_transform_info", &["digest=\""]), 1.0);
+    assert!(sum("sluice_transform_memory_bytes", &[]) >= 65_536.0);
+    sluice.stop();
+}
+
+#[test]
+fn connect_names_are_there_as_strimzi_spells_them() {
+    let topic = Topic::create("connect", 2);
+    let database = Database::create("connect");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    topic.produce(&records());
+    let mut sluice = Sluice::start(&[&connector]);
+    let group = topic.group(&connector.name);
+    sluice.until("everything to be committed", |_| group.at_end());
+
+    let metrics = sluice.metrics();
+    let label = format!("connector=\"{}\"", connector.name);
+    let sum = |name| metrics.sum(name, &[&label]);
+    assert_eq!(sum("kafka_connect_sink_task_sink_record_read_total"), (NUM_PRICES + NUM_TOMBSTONES) as f64);
+    assert_eq!(sum("kafka_connect_sink_task_sink_record_send_total"), NUM_PRICES as f64);
+    assert_eq!(sum("kafka_connect_sink_task_partition_count"), 2.0);
+    assert!(sum("kafka_connect_sink_task_offset_commit_completion_total") >= 1.0);
+    assert_eq!(metrics.sum("kafka_connect_connector_task_status", &[&label, "status=\"running\""]), 1.0);
+    assert_eq!(metrics.sum("kafka_connect_worker_connector_count", &[]), 1.0);
+    sluice.stop();
+}
+
+#[test]
+fn health_and_version_are_told_at_once() {
+    let topic = Topic::create("health", 1);
+    let database = Database::create("health");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("readiness", Sluice::ready);
+
+    let (status, health) = sluice.get_json("/health");
+    assert_eq!((status, health["status"].as_str()), (200, Some("healthy")));
+    let (status, live) = sluice.get_json("/health/live");
+    assert_eq!((status, live["status"].as_str()), (200, Some("live")));
+    let (status, ready) = sluice.get_json("/health/ready");
+    assert_eq!((status, ready["status"].as_str()), (200, Some("ready")));
+    assert_eq!(ready["tasks"].as_array().unwrap().len(), 0);
+    let (status, server) = sluice.get_json("/");
+    assert_eq!((status, server["sluice_version"].as_str()), (200, Some(env!("CARGO_PKG_VERSION"))));
+    assert!(server["version"].is_string() && server["commit"].is_string());
+    assert!(server["kafka_cluster_id"].as_str().is_some_and(|id| id != "unknown"), "{server}");
+    assert_eq!(sluice.get("/connectorz").status, 404);
+    sluice.stop();
+}

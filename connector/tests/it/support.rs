@@ -1,0 +1,13 @@
+//! What the tests share.
+
+pub(crate) mod forward;
+pub(crate) mod http;
+pub(crate) mod influx;
+pub(crate) mod kafka;
+pub(crate) mod metrics;
+pub(crate) mod points;
+pub(crate) mod scripted_influx;
+pub(crate) mod services;
+pub(crate) mod sluice;
+pub(crate) mod victoria;
+pub(crate) mod wait;

@@ -1,0 +1,51 @@
+//! One HTTP request at a time, without a library: HTTP/1.0, so that every answer ends with its connection.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+
+use super::wait::DEADLINE;
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// `GET url`.
+pub(crate) fn get(url: &str) -> io::Result<Answer> {
+    exchange("GET", url, "")
+}
+
+/// `POST url`.
+pub(crate) fn post(url: &str, body: &str) -> io::Result<Answer> {
+    exchange("POST", url, body)
+}
+
+/// A value as part of a query.
+pub(crate) fn encode(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
+fn exchange(method: &str, url: &str, body: &str) -> io::Result<Answer> {
+    let rest = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not http://…"));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    let length = body.len();
+    write!(stream, "{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| io::Error::other(format!("no HTTP answer from {url}")))
+}
+
+fn parse(answer: &str) -> Option<Answer> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, body: body.to_owned() })
+}

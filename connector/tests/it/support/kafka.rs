@@ -1,0 +1,185 @@
+//! Topics, records and committed offsets in the real Kafka.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::points::{Points, Record};
+use super::services;
+use super::wait::{DEADLINE, equal, until};
+
+/// A topic of one test, deleted with it. Remembers what was produced.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+    produced: Mutex<Produced>,
+}
+
+#[derive(Debug, Default)]
+struct Produced {
+    points: Points,
+    end_offsets: BTreeMap<i32, i64>,
+}
+
+/// What a connector's consumer group has committed for a topic.
+pub(crate) struct Group<'a> {
+    topic: &'a Topic,
+    consumer: BaseConsumer,
+}
+
+/// `prefix` with something behind it that no other test and no other run has.
+pub(crate) fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    format!("{prefix}-{:x}-{}", since.as_millis(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+// === impl Topic ===
+
+impl Topic {
+    /// A new topic with a name of its own.
+    pub(crate) fn create(test: &str, partitions: i32) -> Self {
+        Self::create_named(&unique(test), partitions)
+    }
+
+    /// A new topic with exactly this name; one that an earlier run has left is deleted.
+    pub(crate) fn create_named(name: &str, partitions: i32) -> Self {
+        let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        until("the topic to be made", || match block_on(admin().create_topics([&new], &options())).remove(0) {
+            Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
+                delete(name);
+                Err(code)
+            }
+            made => Ok(made.unwrap()),
+        });
+        let consumer = consumer("observer");
+        until("the topic's partitions to have leaders", || {
+            let metadata = consumer.fetch_metadata(Some(name), DEADLINE).unwrap();
+            equal(
+                metadata.topics()[0].partitions().iter().filter(|partition| partition.leader() >= 0).count(),
+                &(partitions as usize),
+            )
+        });
+        Self { name: name.to_owned(), partitions, produced: Mutex::default() }
+    }
+
+    /// Produces records in their order, and waits until Kafka has them all.
+    pub(crate) fn produce(&self, records: &[Record]) {
+        let producer = producer();
+        let mut produced = self.produced.lock().unwrap();
+        for record in records {
+            let offset = produced.end_offsets.entry(record.partition).or_default();
+            let point = record.point(&self.name, *offset);
+            *offset += 1;
+            produced.points.extend(point);
+            let mut next =
+                BaseRecord::<(), str>::to(&self.name).partition(record.partition).timestamp(record.timestamp_ms);
+            next.payload = record.value.as_deref();
+            while let Err((error, refused)) = producer.send(next) {
+                assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+                producer.poll(DEADLINE);
+                next = refused;
+            }
+        }
+        producer.flush(DEADLINE).unwrap();
+        let wanted = produced.end_offsets.clone();
+        drop(produced);
+        // Also the proof that the points' offsets are right: nobody else writes, and nothing was written twice.
+        assert_eq!(self.end_offsets(), self.all(&wanted), "not every record arrived");
+    }
+
+    /// Every price that was produced, as the point that it must become.
+    pub(crate) fn expected(&self) -> Points {
+        self.produced.lock().unwrap().points.clone()
+    }
+
+    /// For each partition the offset after its last record.
+    pub(crate) fn end_offsets(&self) -> BTreeMap<i32, i64> {
+        let consumer = consumer("observer");
+        let end = |partition| (partition, consumer.fetch_watermarks(&self.name, partition, DEADLINE).unwrap().1);
+        (0..self.partitions).map(end).collect()
+    }
+
+    /// What the connector called `connector` has committed.
+    pub(crate) fn group(&self, connector: &str) -> Group<'_> {
+        Group { topic: self, consumer: consumer(&format!("connect-{connector}")) }
+    }
+
+    fn all(&self, offsets: &BTreeMap<i32, i64>) -> BTreeMap<i32, i64> {
+        (0..self.partitions).map(|partition| (partition, offsets.get(&partition).copied().unwrap_or(0))).collect()
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        delete(&self.name);
+    }
+}
+
+// === impl Group ===
+
+impl Group<'_> {
+    /// For each partition the offset of the next record to read; 0 where nothing was committed.
+    pub(crate) fn committed(&self) -> BTreeMap<i32, i64> {
+        let mut wanted = TopicPartitionList::new();
+        wanted.add_partition_range(&self.topic.name, 0, self.topic.partitions - 1);
+        let committed = until("the group's coordinator", || self.consumer.committed_offsets(wanted.clone(), DEADLINE));
+        let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
+        committed.elements().iter().map(|element| (element.partition(), offset(element.offset()))).collect()
+    }
+
+    /// `Ok` once everything produced is committed: for use in `until`.
+    pub(crate) fn at_end(&self) -> Result<(), String> {
+        let wanted = self.topic.all(&self.topic.produced.lock().unwrap().end_offsets);
+        equal(self.committed(), &wanted).map(drop).map_err(|found| format!("{found:?} of {wanted:?} committed"))
+    }
+}
+
+fn config() -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", services::kafka());
+    config
+}
+
+fn consumer(group: &str) -> BaseConsumer {
+    config().set("group.id", group).create().unwrap()
+}
+
+fn admin() -> &'static AdminClient<DefaultClientContext> {
+    static ADMIN: OnceLock<AdminClient<DefaultClientContext>> = OnceLock::new();
+    ADMIN.get_or_init(|| config().create().unwrap())
+}
+
+/// Idempotent, so that a retry puts no record into the topic twice.
+fn producer() -> BaseProducer {
+    let mut config = config();
+    config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
+    config.create().unwrap()
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(DEADLINE))
+}
+
+fn delete(topic: &str) {
+    // Best effort: the names are unique, so what stays behind disturbs nobody.
+    let _ = block_on_result(admin().delete_topics(&[topic], &options()));
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, KafkaError>>) -> T {
+    block_on_result(future).unwrap()
+}
+
+fn block_on_result<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
