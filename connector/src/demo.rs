@@ -25,7 +25,6 @@ use view::{Facts, View, grouped, say};
 
 pub mod board;
 pub mod broker;
-mod command;
 pub mod feed;
 pub mod freshness;
 pub mod log_tail;
@@ -37,14 +36,14 @@ mod view;
 mod testing;
 
 pub use broker::CONSUMER_OVERRIDES;
-pub use command::command;
 pub use log_tail::LogTail;
+pub use view::has_live_terminal;
 
 /// The topic of the demo.
 pub const TOPIC: &str = "prices";
 
 /// Partitions of the topic: more than one, so that the demo shows that prices of several partitions end in one request.
-const PARTITIONS: i32 = 4;
+const PARTITIONS: u8 = 4;
 
 /// The database named in the connector's config; the receiver takes any.
 pub const DATABASE: &str = "demo";
@@ -65,6 +64,8 @@ pub struct DemoOptions {
     pub rate: NonZeroU32,
     /// Of the random walk: the same seed and rate give the same prices.
     pub seed: u64,
+    /// Shows the live table, if [`has_live_terminal`]; otherwise, or if the table cannot be shown, prints a line a second.
+    pub live: bool,
     /// Where the process's log goes, so that the live view can hold it back; a default one if the log goes elsewhere.
     pub log: LogTail,
 }
@@ -175,7 +176,7 @@ where
         page: connector.listener().map(|address| format!("http://{address}/demo")),
         duration: options.duration,
     };
-    let mut view = View::start(Arc::clone(&board), facts, options.log).map_err(DemoError::View)?;
+    let mut view = View::start(Arc::clone(&board), facts, options.log, options.live).map_err(DemoError::View)?;
 
     let failed = tokio::select! {
         biased;

@@ -48,6 +48,8 @@ pub struct Pipeline {
     lane: Lane,
     assignment: Assignment,
     paused: bool,
+    /// While nothing fails: how often something has failed so far.
+    healthy: Option<u64>,
     connector: Arc<ConnectorConfig>,
     brokers: String,
     shutdown_timeout: Duration,
@@ -88,6 +90,7 @@ impl Pipeline {
             lane,
             assignment: Assignment::new(connector.tiebreak),
             paused: false,
+            healthy: None,
             brokers: worker.client.get("bootstrap.servers").cloned().unwrap_or_default(),
             shutdown_timeout: worker.shutdown_timeout,
             stop,
@@ -138,7 +141,10 @@ impl Pipeline {
             while !self.stop.is_set() {
                 match self.source.topic_exists(topic) {
                     Ok(true) => break,
-                    Ok(false) => questions += 1,
+                    Ok(false) => {
+                        questions += 1;
+                        thread::park_timeout(2 * NAP);
+                    }
                     Err(error) => {
                         self.complain(&error.to_string());
                         thread::park_timeout(NAP);
@@ -190,12 +196,7 @@ impl Pipeline {
             match event {
                 GroupEvent::Assign(partitions) => self.assign(&partitions)?,
                 GroupEvent::Revoke(partitions) => self.begin_revoke(partitions),
-                GroupEvent::Committed(Ok(())) => self.metrics.commit_ok(),
-                GroupEvent::Committed(Err(reason)) => {
-                    self.metrics.commit_failed();
-                    tracing::warn!(reason, "offsets were not committed, trying again");
-                    self.assignment.commit_again();
-                }
+                GroupEvent::Committed(result) => self.committed(result),
                 GroupEvent::ClientError { error, reason } => self.client_error(&error, &reason)?,
             }
         }
@@ -209,10 +210,9 @@ impl Pipeline {
     fn assign(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         let slots = self.source.assign(partitions).map_err(TaskError::group)?;
         self.assignment.add(partitions, &slots, &self.metrics);
-        // What is new is not paused.
-        self.paused = false;
-        if !self.lane.is_troubled() {
-            self.board.set(TaskState::Running);
+        if self.paused {
+            // What is new is not paused yet; `hold_back` resumes all of it when the time has come.
+            self.source.pause().map_err(TaskError::group)?;
         }
         tracing::info!(partitions = names(partitions), "partitions assigned");
         Ok(())
@@ -244,6 +244,14 @@ impl Pipeline {
             if troubled { self.source.pause() } else { self.source.resume() }.map_err(TaskError::group)?;
             self.paused = troubled;
             tracing::debug!(paused = troubled, "partitions paused or resumed");
+        }
+        // The lane says when requests fail; that all is well again is said here, once the task is in its group.
+        let healthy = (!troubled).then(|| self.lane.troubles());
+        if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
+            self.healthy = healthy;
+            if healthy.is_some() {
+                self.board.set(TaskState::Running);
+            }
         }
         Ok(())
     }
@@ -333,6 +341,18 @@ impl Pipeline {
         self.board.beat();
     }
 
+    /// The answer to a commit.
+    fn committed(&mut self, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.metrics.commit_ok(),
+            Err(reason) => {
+                self.metrics.commit_failed();
+                tracing::warn!(reason, "offsets were not committed, trying again");
+                self.assignment.commit_again();
+            }
+        }
+    }
+
     /// Commits what the ledgers allow (I1).
     fn commit(&mut self, mode: CommitMode) {
         let offsets = self.assignment.to_commit();
@@ -378,9 +398,19 @@ impl Pipeline {
             if let Err(error) = self.finish_writes() {
                 tracing::debug!(%error, "while draining");
             }
-            let _ = self.source.poll(self.transform.inputs());
+            self.hear_commits();
         }
+        self.hear_commits();
         self.commit(CommitMode::Sync);
+    }
+
+    /// Of what the group says, the end only cares for commits that failed: the last one makes up for them.
+    fn hear_commits(&mut self) {
+        for event in self.source.poll(self.transform.inputs()) {
+            if let GroupEvent::Committed(result) = event {
+                self.committed(result);
+            }
+        }
     }
 
     /// Errors that concern the whole client. Brokers that can't be reached are waited for.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -105,6 +105,11 @@ impl KafkaSource {
             })
         };
         Ok(!metadata.topics().iter().any(missing))
+    }
+
+    /// Whether the task is in its group, be it without a partition.
+    pub fn has_joined(&self) -> bool {
+        !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::None)
     }
 
     /// The id of the cluster, if a broker tells it within half a second.
@@ -230,7 +235,10 @@ impl KafkaSource {
         for (partition, next) in offsets {
             list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*next))?;
         }
-        self.consumer.commit(&list, mode)
+        match mode {
+            CommitMode::Async => queue::commit_async(&self.consumer, &list),
+            CommitMode::Sync => self.consumer.commit(&list, mode),
+        }
     }
 
     /// The offset after the last record of a partition, as the last fetch told it; `None` if there was none yet.

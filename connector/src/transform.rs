@@ -174,6 +174,11 @@ impl Transform {
                 self.limits.memory_max_bytes,
                 frame(error)
             ),
+            None if host::is_result_limit(error) => format!(
+                "it handed over more than the {} MiB that one call may{}",
+                engine::RESULT_MAX_BYTES / (1024 * 1024),
+                frame(error)
+            ),
             None => format!("{:#}", error.root_cause()),
         };
         TransformError::Trap { module: self.module.name().to_owned(), function, reason }

@@ -172,22 +172,28 @@ fn from_values(values: &[Vec<u8>], wanted: Inputs) -> Vec<Sample> {
 fn print(out: &mut impl Write, sample: &Sample, output: &Output, counts: &mut Counts) -> io::Result<()> {
     let mut stamper = Stamper::new(&sample.partition.topic, sample.partition.partition, Tiebreak::Offset);
     let mut checked = Vec::new();
-    for (index, &record) in output.records.iter().enumerate() {
-        let line = output.lines.get(index);
-        let record = record as usize;
+    let mut index = 0;
+    while let Some(&record) = output.records.get(index) {
+        let end = index + output.records[index..].partition_point(|&other| other == record);
+        let (lines, offset) = (index..end, sample.batch.offsets[record as usize]);
         checked.clear();
-        // The time doesn't matter here, the line does: what the pipeline would refuse is told now.
-        match points::append_line(&mut checked, line, &mut stamper, 0, sample.batch.offsets[record]) {
+        // The time doesn't matter here, the line does: what the pipeline would refuse is told now. One bad line is enough, because a
+        // record has one fate.
+        let append = |line| points::append_line(&mut checked, output.lines.get(line), &mut stamper, 0, offset);
+        match lines.clone().try_for_each(append) {
             Ok(()) => {
-                counts.lines += 1;
-                out.write_all(line)?;
-                writeln!(out)?;
+                counts.lines += lines.len();
+                for line in lines {
+                    out.write_all(output.lines.get(line))?;
+                    writeln!(out)?;
+                }
             }
             Err(error) => {
                 counts.rejected += 1;
-                writeln!(out, "rejected {} offset {}: {error}", sample.partition, sample.batch.offsets[record])?;
+                writeln!(out, "rejected {} offset {offset}: {error}", sample.partition)?;
             }
         }
+        index = end;
     }
     for reject in &output.rejects {
         counts.rejected += 1;

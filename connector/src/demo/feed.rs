@@ -11,11 +11,12 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use tokio::sync::oneshot;
 
 use super::board::{Board, fingerprint};
-use super::broker::BACKLOG_MAX;
+use super::broker::{BACKLOG_MAX, BATCH_PADDING_BYTES, PADDED_BACKLOG_MAX};
 
 /// A symbol of the feed: its name, where its price starts and how many decimals it is quoted with.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +60,12 @@ const PULL_PER_SECOND: f64 = 0.000_5;
 /// The furthest the feed may be behind its rate and still catch up: enough for a late wake-up, too little for a visible burst.
 const CATCH_UP_MAX: Duration = Duration::from_millis(50);
 
-/// The feed sleeps at least this long, so that a fast one sends a few prices per wake-up rather than burning a core.
-const NAP_MIN: Duration = Duration::from_millis(1);
+/// Prices are sent in bursts this far apart or farther, each a batch per partition. Longer would be seen in the live view, and
+/// shorter would make more batches than the mock broker, which hands out one per fetch, can keep up with.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Pause before looking again whether the connector has caught up, or the producer's queue has room.
+const NAP: Duration = Duration::from_millis(1);
 
 /// How long the last prices may take to be acknowledged when the feed is stopped.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -184,14 +189,14 @@ impl Walk {
 // === impl Feed ===
 
 impl Feed {
-    /// Starts sending about `rate` prices a second to `topic`, whose partitions the symbols are dealt to.
+    /// Starts sending about `rate` prices a second to `topic`, whose `partitions` (at least one) the symbols are dealt to.
     ///
     /// It first sends one price of each symbol and waits until one has arrived on `board`, so that what follows finds a
     /// connector at work. Later it waits while [`BACKLOG_MAX`] prices are under way. It does not make up for such waits.
     pub(crate) fn start(
         bootstrap: &str,
         topic: &str,
-        partitions: i32,
+        partitions: u8,
         walk: Walk,
         rate: NonZeroU32,
         board: Arc<Board>,
@@ -199,7 +204,7 @@ impl Feed {
         let producer = ClientConfig::new()
             .set("bootstrap.servers", bootstrap)
             .set("client.id", "sluice-demo-feed")
-            // Batches of what half a millisecond brings: the freshness shown is to be the connector's.
+            // Long enough for a burst to become one batch per partition; the freshness shown is to be the connector's.
             .set("linger.ms", "0.5")
             .set_log_level(RDKafkaLogLevel::Error)
             .create_with_context(Acknowledged::default())
@@ -209,13 +214,15 @@ impl Feed {
         let mut loop_ = Loop {
             producer,
             topic: topic.to_owned(),
-            partitions,
             walk,
             interval: Duration::from_secs(1) / rate.get(),
             board,
             stop: Arc::clone(&stop),
             sent: Sent::default(),
             text: String::new(),
+            padding: OwnedHeaders::new().insert(Header { key: "padding", value: Some(&[0_u8; BATCH_PADDING_BYTES]) }),
+            padded: vec![false; usize::from(partitions)],
+            held: false,
         };
         let thread = std::thread::Builder::new()
             .name("demo-feed".to_owned())
@@ -252,13 +259,16 @@ impl Drop for Feed {
 struct Loop {
     producer: BaseProducer<Acknowledged>,
     topic: String,
-    partitions: i32,
     walk: Walk,
     interval: Duration,
     board: Arc<Board>,
     stop: Arc<AtomicBool>,
     sent: Sent,
     text: String,
+    padding: OwnedHeaders,
+    /// Whether a partition's batch of the current burst has been padded.
+    padded: Vec<bool>,
+    held: bool,
 }
 
 // === impl Loop ===
@@ -266,16 +276,24 @@ struct Loop {
 impl Loop {
     fn run(&mut self) -> Result<Sent, FeedError> {
         let mut due = Instant::now();
+        let mut tick = due;
         while !self.stop.load(Ordering::Relaxed) {
             let now = Instant::now();
-            if self.must_wait() {
+            let next = due.max(tick);
+            if self.is_held() {
                 due = now;
-                self.rest(NAP_MIN);
-            } else if now < due {
-                self.rest((due - now).max(NAP_MIN));
+                self.rest(NAP);
+            } else if now < next {
+                self.rest(next - now);
             } else {
-                self.send()?;
-                due = (due + self.interval).max(now.checked_sub(CATCH_UP_MAX).unwrap_or(now));
+                tick = now + TICK;
+                let behind = self.under_way() > PADDED_BACKLOG_MAX;
+                self.padded.fill(behind);
+                while due <= now && !self.is_held() {
+                    self.send()?;
+                    due += self.interval;
+                }
+                due = due.max(now.checked_sub(CATCH_UP_MAX).unwrap_or(now));
             }
         }
         let flushed = self.producer.flush(FLUSH_MAX);
@@ -286,10 +304,17 @@ impl Loop {
         Ok(self.sent)
     }
 
-    fn must_wait(&self) -> bool {
-        let arrived = self.board.account().distinct;
-        let under_way = self.sent.prices.saturating_sub(arrived);
-        under_way >= if arrived == 0 { SYMBOLS.len() as u64 } else { BACKLOG_MAX }
+    /// Whether to wait for the connector. Once held, the feed waits until half of the backlog is gone: going on in small steps would
+    /// make small batches, of which the mock broker hands out one per fetch, and the connector would never catch up.
+    fn is_held(&mut self) -> bool {
+        let most = if self.board.account().distinct == 0 { SYMBOLS.len() as u64 } else { BACKLOG_MAX };
+        self.held = self.under_way() >= if self.held { most / 2 } else { most };
+        self.held
+    }
+
+    /// Prices sent and not yet received.
+    fn under_way(&self) -> u64 {
+        self.sent.prices.saturating_sub(self.board.account().distinct)
     }
 
     /// Lets the producer take in acknowledgements, then sleeps; [`Feed::stop`] wakes it.
@@ -301,12 +326,17 @@ impl Loop {
     fn send(&mut self) -> Result<(), FeedError> {
         let index = self.walk.next_price(&mut self.text);
         let name = SYMBOLS[index].name;
-        let partition = i32::try_from(index).unwrap_or(0) % self.partitions;
+        let partition = index % self.padded.len();
+        let pad = !std::mem::replace(&mut self.padded[partition], true);
         loop {
-            let record = BaseRecord::to(&self.topic).partition(partition).key(name).payload(self.text.as_str());
+            let mut record =
+                BaseRecord::to(&self.topic).partition(partition as i32).key(name).payload(self.text.as_str());
+            if pad {
+                record = record.headers(self.padding.clone());
+            }
             match self.producer.send(record) {
                 Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.rest(NAP_MIN),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.rest(NAP),
                 Err((source, _)) => {
                     let number = self.sent.prices + 1;
                     return Err(FeedError::Send { number, topic: self.topic.clone(), source });

@@ -85,7 +85,7 @@ fn forward(consumer: &BaseConsumer, url: &str, fault: Fault, stop: &AtomicBool) 
 }
 
 fn options(rate: u32) -> DemoOptions {
-    DemoOptions { duration: None, rate: NonZeroU32::new(rate).unwrap(), seed: 7, log: LogTail::default() }
+    DemoOptions { duration: None, rate: NonZeroU32::new(rate).unwrap(), seed: 7, live: false, log: LogTail::default() }
 }
 
 /// Runs the parts as [`run`] does, but without a view, until `prices` are sent.

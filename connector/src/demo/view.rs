@@ -41,15 +41,15 @@ pub(crate) struct View {
 // === impl View ===
 
 impl View {
-    /// Shows `board` on standard output from a thread of its own, so that a terminal that takes nothing holds up nobody else.
-    pub(crate) fn start(board: Arc<Board>, facts: Facts, log: LogTail) -> io::Result<Self> {
+    /// Shows `board` on standard output, as a table in a terminal if `live`, from a thread of its own, so that a terminal that takes nothing holds up nobody else.
+    pub(crate) fn start(board: Arc<Board>, facts: Facts, log: LogTail, live: bool) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (quit_tx, quit) = oneshot::channel();
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("demo-view".to_owned()).spawn(move || {
             // Dropped when this thread ends, which is how the demo learns that the person wants to leave.
             let _quit_tx = quit_tx;
-            let shown = if is_live() { table::show(&board, &facts, &log, &stopped) } else { Ok(table::Shown::Nothing) };
+            let shown = if live { table::show(&board, &facts, &log, &stopped) } else { Ok(table::Shown::Nothing) };
             match shown {
                 Ok(table::Shown::UntilQuit) => return,
                 Ok(table::Shown::Nothing) => {}
@@ -95,7 +95,7 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
-/// A terminal that understands more than lines.
-fn is_live() -> bool {
+/// Whether standard output is a terminal that understands more than lines.
+pub fn has_live_terminal() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

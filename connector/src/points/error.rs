@@ -63,6 +63,12 @@ pub enum LineError {
         /// The key as it was read.
         key: String,
     },
+    /// A comma after the last field: the parser overlooks it, 1.x and 2.x refuse the line.
+    #[error("no field follows the comma at byte {at}")]
+    DanglingComma {
+        /// The comma's position.
+        at: usize,
+    },
     /// A tag given twice: 1.x and 2.x refuse it.
     #[error("tag {key:?} is given twice")]
     DuplicateTag {

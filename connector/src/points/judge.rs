@@ -1,7 +1,7 @@
 //! The full check of a line that isn't plain.
 //!
-//! The crate's parser decides whether it is line protocol. What it lets pass although the servers of InfluxDB 1 and 2, VictoriaMetrics or
-//! QuestDB would lose it, or refuse a whole request for it, is refused after that.
+//! The crate's parser decides whether it is line protocol. What it lets pass although InfluxDB 1 or 2, VictoriaMetrics
+//! or QuestDB would lose it, or refuse a whole request for it, is refused after that.
 
 mod layout;
 
@@ -12,6 +12,8 @@ use layout::Layout;
 
 /// The most bytes that measurement, tags and a field's key can have together, in 1.x and 2.x (`MaxKeyLength`).
 const MAX_KEY: usize = 65_535;
+/// The most bytes of the parser's words that a reason takes over.
+const MAX_WORDS: usize = 200;
 /// What those servers put between series and field, and count.
 const SEPARATOR: usize = 4;
 
@@ -36,7 +38,7 @@ pub(super) fn judge(line: &[u8]) -> Result<Judged<'_>, LineError> {
                 Ok(layout) => layout.blame(),
                 Err(found) => Some(found),
             };
-            return Err(blamed.unwrap_or_else(|| LineError::Malformed { reason: error.to_string() }));
+            return Err(blamed.unwrap_or_else(|| LineError::Malformed { reason: worded(&error) }));
         }
         // No newline, so no second line; not blank, so not none.
         _ => return Err(LineError::Malformed { reason: "not one line".to_owned() }),
@@ -45,6 +47,11 @@ pub(super) fn judge(line: &[u8]) -> Result<Judged<'_>, LineError> {
     check_against(&layout?, &parsed)?;
     check_values(&parsed)?;
     Ok(Judged { text, has_timestamp: parsed.timestamp.is_some() })
+}
+
+/// The parser's own words. They may repeat the rest of the line.
+fn worded(error: &influxdb_line_protocol::Error) -> String {
+    layout::cut(&error.to_string().escape_debug().to_string(), MAX_WORDS)
 }
 
 /// What can be said of the bytes before any parsing. Gives the line without blanks around it.

@@ -149,7 +149,8 @@ impl Assembler {
                 self.open.offsets.truncate(start_line);
                 break;
             }
-            if self.open.bytes.len() > self.max_bytes && start_line > 0 {
+            let too_large = self.open.bytes.len() > self.max_bytes || self.open.lines() > self.max_lines;
+            if too_large && start_line > 0 {
                 self.move_last_record(origin, &mut part, batch, record, (start_byte, start_line), ranges);
             }
             part.time(timestamp);
@@ -166,7 +167,8 @@ impl Assembler {
         bad.map_or(Ok(()), Err)
     }
 
-    /// The record made the body too large: it goes into the next one, and the body leaves without it.
+    /// The record made the body too large: it goes into the next one, and the body leaves without it. So a body exceeds a limit
+    /// only with a single record, whose lines have one fate and stay together.
     fn move_last_record(
         &mut self,
         origin: Origin<'_>,
@@ -176,6 +178,7 @@ impl Assembler {
         (start_byte, start_line): (usize, usize),
         ranges: &mut Ranges,
     ) {
+        let cut_by = if self.open.lines() > self.max_lines { CutBy::Lines } else { CutBy::Bytes };
         let bytes = self.open.bytes.split_off(start_byte);
         let offsets = self.open.offsets.split_off(start_line);
         if let Some(before) = record.checked_sub(1).map(|before| batch.offsets[before])
@@ -183,7 +186,7 @@ impl Assembler {
         {
             self.close_part(origin, part, before, ranges);
         }
-        self.cut(CutBy::Bytes);
+        self.cut(cut_by);
         *part = OpenPart::new(&self.open, batch.offsets[record]);
         self.open.bytes.extend_from_slice(&bytes);
         self.open.offsets.extend_from_slice(&offsets);
@@ -286,3 +289,6 @@ impl OpenPart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

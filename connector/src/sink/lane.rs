@@ -5,9 +5,9 @@
 //! missing) holds the data, raises the alarm and asks again until somebody has mended it. Nothing is dropped.
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -74,14 +74,21 @@ struct Shared {
     wake: Thread,
 }
 
-/// How many requests are being retried; tells the board when the first one fails and when the last one is through.
+/// How many requests are being retried now, and how many ever were. Tells the board of each failure; that it is over the
+/// pipeline sees and tells.
 #[derive(Debug)]
 struct Trouble {
     board: TaskBoard,
-    requests: Mutex<usize>,
+    requests: Mutex<Failing>,
 }
 
-/// One request's failure to get through; ends it when dropped.
+#[derive(Debug, Default, Clone, Copy)]
+struct Failing {
+    now: usize,
+    ever: u64,
+}
+
+/// One request's failure to get through. Ended by [`Troubled::over`]; a request that is given up ends nothing.
 struct Troubled<'a> {
     trouble: &'a Trouble,
     counted: bool,
@@ -103,7 +110,7 @@ impl Lane {
             VersionSetting::Fixed(product) => tokio::sync::OnceCell::new_with(Some(product)),
             VersionSetting::Auto => tokio::sync::OnceCell::new(),
         };
-        let trouble = Trouble { board, requests: Mutex::new(0) };
+        let trouble = Trouble { board, requests: Mutex::default() };
         let shared = Arc::new(Shared { client, product, trouble, metrics, wake });
         // One outcome for each request that can be in flight: a send never waits.
         let (outcomes_tx, outcomes) = sync_channel(limit.most());
@@ -128,7 +135,12 @@ impl Lane {
 
     /// Whether requests are failing at the moment.
     pub fn is_troubled(&self) -> bool {
-        self.shared.trouble.count() > 0
+        self.shared.trouble.failing().now > 0
+    }
+
+    /// How many requests have failed so far, each counted once however often it was retried.
+    pub fn troubles(&self) -> u64 {
+        self.shared.trouble.failing().ever
     }
 
     /// Sends a body. Only after [`Lane::is_free`].
@@ -171,6 +183,7 @@ impl Shared {
         while let Err(verdict) = self.product().await {
             self.pause(&mut troubled, &mut backoff, verdict).await;
         }
+        troubled.over();
         // Whoever waits for the answer looks at the state again.
         self.wake.unpark();
     }
@@ -184,14 +197,17 @@ impl Shared {
                 Ok(product) => self.write(product, body.clone()).await,
                 Err(verdict) => verdict,
             };
-            match verdict {
-                Verdict::Done => return Outcome::Stored,
+            let outcome = match verdict {
                 Verdict::Transient { .. } | Verdict::Configuration { .. } => {
                     self.metrics.retry();
                     self.pause(&mut troubled, &mut backoff, verdict).await;
+                    continue;
                 }
-                refused => return Outcome::Refused(refused),
-            }
+                Verdict::Done => Outcome::Stored,
+                refused => Outcome::Refused(refused),
+            };
+            troubled.over();
+            return outcome;
         }
     }
 
@@ -237,30 +253,30 @@ impl Shared {
 // === impl Trouble ===
 
 impl Trouble {
-    fn count(&self) -> usize {
-        *self.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn failing(&self) -> Failing {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Failing> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Troubled<'_> {
-    fn report(&mut self, state: impl FnOnce(std::time::SystemTime) -> TaskState) {
-        let mut requests = self.trouble.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    fn report(&mut self, state: impl FnOnce(SystemTime) -> TaskState) {
+        let mut failing = self.trouble.lock();
         if !self.counted {
             self.counted = true;
-            *requests += 1;
+            failing.now += 1;
+            failing.ever += 1;
         }
-        self.trouble.board.set(state(std::time::SystemTime::now()));
+        self.trouble.board.set(state(SystemTime::now()));
     }
-}
 
-impl Drop for Troubled<'_> {
-    fn drop(&mut self) {
+    /// The request got through.
+    fn over(self) {
         if self.counted {
-            let mut requests = self.trouble.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            *requests -= 1;
-            if *requests == 0 {
-                self.trouble.board.set(TaskState::Running);
-            }
+            self.trouble.lock().now -= 1;
         }
     }
 }

@@ -85,8 +85,11 @@ impl ConsumerContext for Group {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        match result {
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        // Single partitions may be refused while the request as a whole was taken.
+        let refused = |error: KafkaError| error.rdkafka_error_code().map_or(error, KafkaError::ConsumerCommit);
+        let each = || offsets.elements().iter().try_for_each(|partition| partition.error().map_err(refused));
+        match result.and_then(|()| each()) {
             // Nothing to commit is no failure.
             Err(KafkaError::ConsumerCommit(rdkafka::error::RDKafkaErrorCode::NoOffset)) => {}
             result => self.push(GroupEvent::Committed(result.map_err(|error| error.to_string()))),

@@ -20,7 +20,8 @@ use std::thread::Thread;
 
 use rdkafka::bindings as rdsys;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::batch::Record;
 
@@ -175,6 +176,27 @@ impl Message<'_> {
                 each(CStr::from_ptr(name).to_bytes(), value);
             }
         }
+    }
+}
+
+/// Commits without waiting; the answer comes as an event of the consumer's own queue. `rd_kafka_commit` is no choice here: with
+/// events in the place of callbacks it tells nobody whether an asynchronous commit was taken.
+pub(super) fn commit_async<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    offsets: &TopicPartitionList,
+) -> KafkaResult<()> {
+    let client = consumer.client().native_ptr();
+    // SAFETY: client and list are alive and the list is copied; the request keeps the queue, so that our handle of it is given
+    // back at once; without a callback nothing is read through the last pointer.
+    let error = unsafe {
+        let queue = rdsys::rd_kafka_queue_get_consumer(client);
+        let error = rdsys::rd_kafka_commit_queue(client, offsets.ptr(), queue, None, ptr::null_mut());
+        rdsys::rd_kafka_queue_destroy(queue);
+        error
+    };
+    match error {
+        rdsys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        error => Err(KafkaError::ConsumerCommit(error.into())),
     }
 }
 

@@ -22,7 +22,7 @@ pub const TICK: Duration = Duration::from_millis(10);
 pub const STACK_BYTES: usize = 512 * 1024;
 
 /// Bytes that one call may hand back. A guest with more to say than this for 256 KiB of values is not a transform.
-const RESULT_MAX_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const RESULT_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// The largest module file that is read.
 const MODULE_MAX_BYTES: u64 = 32 * 1024 * 1024;
@@ -186,7 +186,7 @@ impl Engine {
         let component = match bytes.get(..8) {
             Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => bytes,
             Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
-                encoded = encode(name, bytes)?;
+                encoded = self.encode(name, bytes)?;
                 &encoded
             }
             _ => return Err(LoadError::NotWasm { name: name.to_owned(), start: start_of(bytes) }),
@@ -198,6 +198,16 @@ impl Engine {
         let pre = self.link(&component).map_err(|error| world(format!("{error:#}")))?;
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Ok(Module { engine: self.clone(), name: name.into(), digest: digest.into(), pre: Arc::new(pre) })
+    }
+
+    /// Makes a component of a core module, as `cargo build --target wasm32-unknown-unknown` gives it.
+    fn encode(&self, name: &str, module: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
+        encoded.map_err(|error| match wasmtime::Module::validate(&self.engine, module) {
+            // Cut off, most likely: that has nothing to do with component types.
+            Err(invalid) => LoadError::Compile { name: name.to_owned(), reason: format!("{invalid:#}") },
+            Ok(()) => LoadError::NotEncodable { name: name.to_owned(), reason: format!("{error:#}") },
+        })
     }
 
     /// Imports only what we give, exports what we call, of an interface version that we speak.
@@ -297,15 +307,6 @@ impl Drop for Ticker {
         // A full channel means that the ticker was told already.
         let _ = self.stop.try_send(());
     }
-}
-
-/// Makes a component of a core module, as `cargo build --target wasm32-unknown-unknown` gives it.
-fn encode(name: &str, module: &[u8]) -> Result<Vec<u8>, LoadError> {
-    ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|encoder| encoder.encode())
-        .map_err(|error| LoadError::NotEncodable { name: name.to_owned(), reason: format!("{error:#}") })
 }
 
 /// The first bytes of a file, for a message.

@@ -214,6 +214,12 @@ pub(super) fn is_memory_limit(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<MemoryLimit>().is_some()
 }
 
+/// Whether a call failed because the guest handed over too much. wasmtime's error for it has no public type, so its words
+/// decide; a test holds them.
+pub(super) fn is_result_limit(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted")
+}
+
 // === impl Instance ===
 
 impl Instance {
@@ -291,12 +297,12 @@ impl GuestLog {
     }
 
     fn write(&self, level: Level, text: &str) {
-        let message = printable(text);
+        let text = printable(text);
         match level {
-            Level::Debug => tracing::debug!(module = self.digest, message, "transform says"),
-            Level::Info => tracing::info!(module = self.digest, message, "transform says"),
-            Level::Warn => tracing::warn!(module = self.digest, message, "transform says"),
-            Level::Error => tracing::error!(module = self.digest, message, "transform says"),
+            Level::Debug => tracing::debug!(module = self.digest, text, "transform says"),
+            Level::Info => tracing::info!(module = self.digest, text, "transform says"),
+            Level::Warn => tracing::warn!(module = self.digest, text, "transform says"),
+            Level::Error => tracing::error!(module = self.digest, text, "transform says"),
         }
     }
 }

@@ -41,6 +41,14 @@ pub enum RecentError {
         /// `bootstrap.servers`.
         brokers: String,
     },
+    /// There is nothing in the topic.
+    #[error("topic `{topic}` on {brokers} has no records; give --value TEXT or --file FILE instead")]
+    Empty {
+        /// The topic.
+        topic: String,
+        /// `bootstrap.servers`.
+        brokers: String,
+    },
     /// The records did not come.
     #[error("the records of topic `{topic}` on {brokers} did not come within {} s", TIMEOUT.as_secs())]
     TooSlow {
@@ -63,7 +71,7 @@ struct Span {
 impl RecentError {
     /// Whether the command line has to be changed.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Missing { .. })
+        matches!(self, Self::Missing { .. } | Self::Empty { .. })
     }
 }
 
@@ -93,6 +101,9 @@ pub(super) fn read(
         if from < high {
             spans.push(Span { partition: partition.id(), from, end: high });
         }
+    }
+    if spans.is_empty() {
+        return Err(RecentError::Empty { topic: topic.to_owned(), brokers });
     }
     let fetched = fetch(&consumer, topic, &spans).map_err(failed("read"))?;
     let mut records =

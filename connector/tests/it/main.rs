@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod bad_input;
+mod cli_try;
+mod commands;
 mod delivery;
 mod examples;
 mod influx_contract;
@@ -13,5 +15,6 @@ mod metrics;
 mod outage;
 mod rebalance;
 mod reject;
+mod sandbox;
 mod shutdown;
 mod support;

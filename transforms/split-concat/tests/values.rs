@@ -2,8 +2,10 @@
 
 use sluice_transform::testing::{Outcome, Record, run};
 use split_concat::SplitConcat;
+use table::{Becomes, Tally};
 
-const TAG: &[(&str, &str)] = &[("symbol.as", "tag")];
+#[path = "values/table.rs"]
+mod table;
 
 fn transform(settings: &[(&str, &str)], value: impl AsRef<[u8]>) -> Outcome {
     run::<SplitConcat>(settings, &[Record::value(value)]).expect("the settings are good")
@@ -26,29 +28,44 @@ fn reason(settings: &[(&str, &str)], value: impl AsRef<[u8]>) -> String {
     reason.clone()
 }
 
-#[test]
-fn a_price_becomes_a_line_with_its_digits() {
-    for (value, expected) in [
-        ("BTC-USD,19890.1212", "cryptos BTC-USD=19890.1212"),
-        (" BTC-USD , 19890.1212\r\n", "cryptos BTC-USD=19890.1212"),
-        ("\tBTC-USD\t,\t19890.1212\t\n", "cryptos BTC-USD=19890.1212"),
-        ("BTC-USD,19890.1212,more,columns", "cryptos BTC-USD=19890.1212"),
-        ("BTC-USD,19890.1212,", "cryptos BTC-USD=19890.1212"),
-        ("BTC-USD,100", "cryptos BTC-USD=100"),
-        ("BTC-USD,1e5", "cryptos BTC-USD=1e5"),
-        ("BTC-USD,-0.5", "cryptos BTC-USD=-0.5"),
-        ("BTC-USD,0.10000000000000000000", "cryptos BTC-USD=0.10000000000000000000"),
-        ("BTC USD,1", r"cryptos BTC\ USD=1"),
-        ("A=B,1", r"cryptos A\=B=1"),
-        ("é,1", "cryptos é=1"),
-        (r"A\B,1", r"cryptos A\B=1"),
-        ("#1,1", "cryptos #1=1"),
-        ("A,1", "cryptos A=1"),
-    ] {
-        assert_eq!(line(&[], value), expected, "{value:?}");
+/// The one record's fate.
+fn becomes(outcome: &Outcome) -> Becomes {
+    match (outcome.lines.as_slice(), outcome.rejects.as_slice()) {
+        ([(0, line)], []) => Becomes::Line(line.clone()),
+        ([], [(0, reason)]) => Becomes::Rejected(reason.clone()),
+        ([], []) => Becomes::Filtered,
+        _ => panic!("more than one fate: {outcome:?}"),
     }
-    let [long, digits] = ["S".repeat(300), "9".repeat(250)];
-    assert_eq!(line(&[], format!("{long},{digits}")), format!("cryptos {long}={digits}"));
+}
+
+fn record(value: Option<Vec<u8>>) -> Record {
+    value.map_or_else(Record::tombstone, Record::value)
+}
+
+#[test]
+fn every_kind_of_value_has_its_fate() {
+    for (settings, value, expected) in table::cases() {
+        let outcome = run::<SplitConcat>(settings, &[record(value.clone())]).unwrap();
+        assert_eq!(
+            becomes(&outcome),
+            expected,
+            "{:?} with {settings:?}",
+            value.map(|value| value.escape_ascii().to_string())
+        );
+    }
+}
+
+#[test]
+fn random_values_have_the_same_fate_as_in_the_module() {
+    let records: Vec<_> = table::random_values().into_iter().map(record).collect();
+    let outcome = run::<SplitConcat>(&[], &records).unwrap();
+    let lines = outcome.lines.iter().map(|(record, line)| (*record, Becomes::Line(line.clone())));
+    let rejects = outcome.rejects.iter().map(|(record, reason)| (*record, Becomes::Rejected(reason.clone())));
+    let mut fates: Vec<_> = lines.chain(rejects).collect();
+    fates.sort_by_key(|&(record, _)| record);
+    let mut tally = Tally::EMPTY;
+    fates.iter().for_each(|(record, fate)| tally.add(*record, fate));
+    assert_eq!(tally, table::RANDOM);
 }
 
 #[test]
@@ -62,61 +79,8 @@ fn the_price_is_a_float_to_every_server() {
 }
 
 #[test]
-fn the_symbol_can_be_a_tag() {
-    assert_eq!(line(TAG, "BTC-USD,19890.1212"), "cryptos,symbol=BTC-USD price=19890.1212");
-    assert_eq!(line(TAG, "BTC USD, 1 "), r"cryptos,symbol=BTC\ USD price=1");
-    assert_eq!(line(TAG, "time,1"), "cryptos,symbol=time price=1");
-    let settings = [("symbol.as", "tag"), ("symbol.tag", "a pair"), ("price.field", "usd"), ("measurement", "a,b c=d")];
-    assert_eq!(line(&settings, "BTC,1"), r"a\,b\ c=d,a\ pair=BTC usd=1");
-}
-
-#[test]
-fn the_separator_is_a_setting() {
-    assert_eq!(line(&[("separator", ";")], "A,B;1"), r"cryptos A\,B=1");
-    assert_eq!(line(&[("separator", "\t")], "A\t1"), "cryptos A=1");
-}
-
-#[test]
-fn a_tombstone_is_filtered() {
-    let outcome = run::<SplitConcat>(&[], &[Record::tombstone()]).unwrap();
-    assert_eq!(outcome, Outcome::default());
-}
-
-#[test]
-fn a_bad_value_is_rejected_with_the_reason_and_the_value() {
-    let control = "symbol contains a line end or another control character";
-    let backslash = "symbol has a backslash at its end or before a comma, an equals sign, a blank or a backslash";
-    for (value, expected) in [
-        ("", r#"value is empty: value """#),
-        ("BTC-USD", r#"value has no separator ',': value "BTC-USD""#),
-        (",1", r#"symbol is empty: value ",1""#),
-        (" \t,1", r#"symbol is empty: value " \t,1""#),
-        ("BTC-USD,", r#"price is empty: value "BTC-USD,""#),
-        ("BTC-USD, \r\n", r#"price is empty: value "BTC-USD, \r\n""#),
-        ("BTC-USD,,1", r#"price is empty: value "BTC-USD,,1""#),
-        ("BTC-USD,abc", r#"price is not a decimal number: value "BTC-USD,abc""#),
-        ("BTC-USD,NaN", r#"price is not a decimal number: value "BTC-USD,NaN""#),
-        ("BTC-USD,inf", r#"price is not a decimal number: value "BTC-USD,inf""#),
-        ("BTC-USD,0x10", r#"price is not a decimal number: value "BTC-USD,0x10""#),
-        ("BTC-USD,1 2", r#"price is not a decimal number: value "BTC-USD,1 2""#),
-        ("BTC-USD,1i", r#"price is not a decimal number: value "BTC-USD,1i""#),
-        ("BTC-USD,1e999", r#"price is not a finite number: value "BTC-USD,1e999""#),
-        ("BTC\nUSD,1", &format!(r#"{control}: value "BTC\nUSD,1""#)),
-        ("BTC\u{7f}USD,1", &format!(r#"{control}: value "BTC\u{{7f}}USD,1""#)),
-        (r"BTC\,1", &format!(r#"{backslash}: value "BTC\\,1""#)),
-        (r"BTC\ USD,1", &format!(r#"{backslash}: value "BTC\\ USD,1""#)),
-    ] {
-        assert_eq!(reason(&[], value), expected, "{value:?}");
-        assert_eq!(reason(TAG, value), expected, "{value:?} as tag");
-    }
-    assert_eq!(reason(&[], b"B\xffC,1"), r#"symbol is not UTF-8: value "B\xffC,1""#);
-    assert_eq!(reason(&[], b"BTC,1\xff"), r#"price is not UTF-8: value "BTC,1\xff""#);
+fn a_symbol_that_influxdb_keeps_or_cannot_hold_is_rejected() {
     assert!(reason(&[], "time,1").starts_with("symbol is a name that InfluxDB keeps for itself"));
-    let long = format!("{},x", "a".repeat(100));
-    assert_eq!(
-        reason(&[], long),
-        format!("price is not a decimal number: value {:?} (the first 64 of 102 bytes)", "a".repeat(64))
-    );
     assert!(reason(&[], format!("{},1", "a".repeat(70_000))).starts_with("symbol is longer than the 65535 bytes"));
 }
 

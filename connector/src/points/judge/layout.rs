@@ -46,6 +46,10 @@ impl<'a> Layout<'a> {
         while walk.skip(b' ') {}
         let mut fields = vec![walk.field()?];
         while walk.skip(b',') {
+            // The parser overlooks it if nothing or a timestamp follows; 1.x and 2.x don't.
+            if matches!(walk.peek(), None | Some(b' ')) {
+                return Err(LineError::DanglingComma { at: walk.at - 1 });
+            }
             fields.push(walk.field()?);
         }
         Ok(Self { series_len, num_tags, fields, rest: text[walk.at..].trim_matches(' ') })
@@ -56,8 +60,8 @@ impl<'a> Layout<'a> {
         for Field { key, value } in &self.fields {
             if !matches!(parse_lines(&format!("m f={value}")).next(), Some(Ok(_))) {
                 return Some(malformed(format!(
-                    "field {:?} has the value {}; a value is a finite number, an integer of 64 bits followed by i or u, \
-                     a boolean, or a string in double quotes",
+                    "field {:?} has the value {:?}; a value is a finite number, an integer of 64 bits followed by i or \
+                     u, a boolean, or a string in double quotes",
                     shown(key),
                     shown(value)
                 )));
@@ -108,17 +112,15 @@ impl<'a> Walk<'a> {
     fn key(&mut self, what: &str) -> Result<&'a str, LineError> {
         let start = self.at;
         let key = self.name(b"=, ")?;
-        if key.is_empty() {
-            return Err(malformed(format!("the key of a {what} is missing at byte {start}")));
-        }
         match self.peek() {
-            Some(b'=') => {
-                self.at += 1;
-                Ok(key)
-            }
             Some(b',') => {
                 self.name(b"= ")?;
                 Err(LineError::BareComma { key: shown(&self.text[start..self.at]) })
+            }
+            _ if key.is_empty() => Err(malformed(format!("the key of a {what} is missing at byte {start}"))),
+            Some(b'=') => {
+                self.at += 1;
+                Ok(key)
             }
             _ => Err(malformed(format!("{what} {:?} has no '=' and no value", shown(key)))),
         }
@@ -171,10 +173,15 @@ fn malformed(reason: String) -> LineError {
     LineError::Malformed { reason }
 }
 
-/// `text` for an error: not too long.
+/// A name or a value for an error: not too long.
 pub(super) fn shown(text: &str) -> String {
-    if text.len() <= MAX_SHOWN {
+    cut(text, MAX_SHOWN)
+}
+
+/// `text`, or its beginning if it has more than `max` bytes.
+pub(super) fn cut(text: &str, max: usize) -> String {
+    if text.len() <= max {
         return text.to_owned();
     }
-    format!("{}…", &text[..text.floor_char_boundary(MAX_SHOWN)])
+    format!("{}…", &text[..text.floor_char_boundary(max)])
 }

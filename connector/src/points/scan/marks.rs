@@ -1,16 +1,22 @@
-//! Finds the bytes of a line that mean something, eight at a time.
+//! Finds the bytes of a line that mean something, sixteen at a time.
 
-/// What [`Marks::next`] gives at the end of the line. It can't be in a plain line.
-pub(super) const END: u8 = b'\n';
+/// What [`Marks::next`] gives at the end of the line: a byte that is never a mark.
+pub(super) const END: u8 = b'0';
 
 /// Lines are looked at in blocks, one bit of a `u64` per byte. Most lines fit one block.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
+/// Bytes that are looked at in one step.
+const STEP: usize = 16;
 
 /// The marks of a line, in order: blank, comma and `=`, and whatever a plain line doesn't have: control
 /// characters, quotes, backslashes, bytes beyond ASCII.
-#[derive(Debug)]
-pub(super) struct Marks<'a> {
-    line: &'a [u8],
+///
+/// `LONG` is false for lines of one block, which then cost no thought of others. It is handed on by value: behind a
+/// reference it would live in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks<'a, const LONG: bool> {
+    /// The line.
+    pub(super) line: &'a [u8],
     /// Where the current block starts.
     base: usize,
     /// The block's marks that were not given yet.
@@ -19,26 +25,27 @@ pub(super) struct Marks<'a> {
     digits: u64,
 }
 
-impl<'a> Marks<'a> {
+impl<'a, const LONG: bool> Marks<'a, LONG> {
     #[inline]
     pub(super) fn new(line: &'a [u8]) -> Self {
-        let (marks, digits) = block(line);
+        debug_assert!(LONG || line.len() <= BLOCK, "more than one block");
+        let (marks, digits) = block::<LONG>(line, 0);
         Self { line, base: 0, marks, digits }
     }
 
     /// The next mark's position and byte, or the line's length and [`END`].
     #[inline]
     pub(super) fn next(&mut self) -> (usize, u8) {
-        while self.marks == 0 {
-            if self.line.len() - self.base <= BLOCK {
-                return (self.line.len(), END);
-            }
+        while LONG && self.marks == 0 && self.line.len() - self.base > BLOCK {
             self.base += BLOCK;
-            (self.marks, self.digits) = block(&self.line[self.base..]);
+            (self.marks, self.digits) = block::<LONG>(self.line, self.base);
+        }
+        if self.marks == 0 {
+            return (self.line.len(), END);
         }
         let at = self.base + self.marks.trailing_zeros() as usize;
         self.marks &= self.marks - 1;
-        (at, self.line[at])
+        self.line.get(at).map_or((self.line.len(), END), |&byte| (at, byte))
     }
 
     /// The bytes of `start..end` that are not digits, one bit each, `start` the lowest; `None` if they don't lie in the
@@ -46,60 +53,85 @@ impl<'a> Marks<'a> {
     #[inline]
     pub(super) fn non_digits(&self, start: usize, end: usize) -> Option<u64> {
         let from = start.checked_sub(self.base)?;
-        Some((!self.digits >> from) & (u64::MAX >> (BLOCK - (end - start))))
+        Some((!self.digits >> (from % BLOCK)) & (u64::MAX >> ((BLOCK - (end - start)) % BLOCK)))
     }
 }
 
-/// The marks and the digits of the first 64 bytes of `text`.
+/// The marks and the digits of the up to 64 bytes from `base`, which is below the line's length.
 #[inline]
-fn block(text: &[u8]) -> (u64, u64) {
-    let text = text.get(..BLOCK).unwrap_or(text);
-    let (words, rest) = text.as_chunks::<8>();
+fn block<const LONG: bool>(line: &[u8], base: usize) -> (u64, u64) {
+    let Some((last, before)) = line.last_chunk::<STEP>().map(|last| (last, line.len() - STEP)) else {
+        return short(line);
+    };
     let (mut marks, mut digits) = (0, 0);
-    for (index, word) in words.iter().enumerate() {
-        let (m, d) = classify(u64::from_le_bytes(*word));
-        marks |= m << (8 * index);
-        digits |= d << (8 * index);
+    let mut at = base;
+    while at < before {
+        let Some(chunk) = line[at..].first_chunk() else { break };
+        let (m, d) = classify(chunk);
+        marks |= m << (at - base);
+        digits |= d << (at - base);
+        at += STEP;
+        if LONG && at - base == BLOCK {
+            return (marks, digits);
+        }
     }
-    if !rest.is_empty() {
-        let (m, d) = classify(tail(text, rest));
-        let inside = u64::MAX >> (BLOCK - rest.len());
-        marks |= (m & inside) << (8 * words.len());
-        digits |= (d & inside) << (8 * words.len());
+    // The line's end; bytes before `at` are seen twice, with the same result, and those before `base` fall off.
+    let (m, d) = classify(last);
+    match before.checked_sub(base) {
+        Some(place) => (marks | m << place, digits | d << place),
+        None => (marks | m >> (base - before), digits | d >> (base - before)),
     }
-    (marks, digits)
 }
 
-/// The 1 to 7 bytes of `rest`, which ends `text`, as a word; zeros behind them.
+/// The marks and the digits of a line of less than [`STEP`] bytes.
+#[cold]
+fn short(line: &[u8]) -> (u64, u64) {
+    let mut padded = [b'0'; STEP];
+    padded[..line.len()].copy_from_slice(line);
+    classify(&padded)
+}
+
+/// Marks and digits of some bytes, a bit each, the first byte lowest.
 #[inline]
-fn tail(text: &[u8], rest: &[u8]) -> u64 {
-    match text.last_chunk::<8>() {
-        Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest.len())),
-        None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
-    }
+fn classify(bytes: &[u8; STEP]) -> (u64, u64) {
+    (gather(marks(bytes)), gather(digits(bytes)))
 }
 
-const fn every(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// Marks and digits of eight bytes, a bit each, the first byte lowest.
+/// Bit 7 of every byte says whether it is a mark.
 ///
-/// All sums stay within their byte as long as the bytes are ASCII. A byte beyond ASCII is a mark itself and may spoil what is said of the bytes
-/// after it, never of those before: who walks the marks in order meets it first and stops.
-#[inline]
-fn classify(word: u64) -> (u64, u64) {
-    // Bit 7 of every byte answers: 0x80 - (byte ^ c) has it only if byte == c, byte + (0x80 - c) only if byte >= c.
-    let is = |c: u8| every(0x80) - ((word & every(0x7f)) ^ every(c));
-    let from = |c: u8| (word & every(0x7f)) + every(0x80 - c);
-    let marks = word | !from(b' ' + 1) | from(0x7f) | is(b',') | is(b'=') | is(b'"') | is(b'\\');
-    let digits = from(b'0') & !from(b'9' + 1) & !word;
-    (gather(marks), gather(digits))
+/// For a byte up to 0x7f, `(byte ^ c) - 1` has bit 7 only if `byte == c`, and `byte + (0x80 - c)` only if `byte >= c`.
+/// Sums and differences of bytes, no comparison, in a function by itself: compilers make vector code of that, and of
+/// hardly anything else that says the same.
+#[inline(never)]
+fn marks(bytes: &[u8; STEP]) -> u128 {
+    let mut marks = [0; STEP];
+    for (mark, &byte) in marks.iter_mut().zip(bytes) {
+        let is = |c: u8| (byte ^ c).wrapping_sub(1);
+        let from = |c: u8| byte.wrapping_add(0x80 - c);
+        *mark = (byte | !from(b' ' + 1) | from(0x7f) | is(b',') | is(b'=') | is(b'"') | is(b'\\')) & 0x80;
+    }
+    u128::from_le_bytes(marks)
 }
 
-/// Collects bit 7 of every byte into the lowest eight bits.
+/// Bit 7 of every byte says whether it is a digit.
+#[inline(never)]
+fn digits(bytes: &[u8; STEP]) -> u128 {
+    let mut digits = [0; STEP];
+    for (digit, &byte) in digits.iter_mut().zip(bytes) {
+        *digit = byte.wrapping_add(0x80 - b'0') & !byte.wrapping_add(0x80 - b'9' - 1) & !byte & 0x80;
+    }
+    u128::from_le_bytes(digits)
+}
+
 #[inline]
-fn gather(word: u64) -> u64 {
-    // Bit 8i + 7 times 2^(49 - 7i) is bit 56 + i; no two products meet, so nothing carries.
-    (word & every(0x80)).wrapping_mul(0x0002_0408_1020_4081) >> 56
+fn gather(flags: u128) -> u64 {
+    half(flags as u64) | half((flags >> 64) as u64) << 8
+}
+
+#[inline]
+fn half(word: u64) -> u64 {
+    // Bit 8i + 7 times 2^(57 - 7i) is bit 64 + i; no two products meet, so nothing carries. The upper half of a wide
+    // product, because compilers turn a narrow one into vector code that has to emulate it.
+    let wide = u128::from(word) * 0x0204_0810_2040_8100;
+    (wide >> 64) as u64 & 0xff
 }

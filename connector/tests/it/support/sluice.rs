@@ -110,11 +110,16 @@ impl Sluice {
     }
 
     /// Starts `command`, which keeps its files in `folder` and logs JSON.
-    pub(crate) fn spawn(mut command: Command, folder: TempDir) -> Self {
+    pub(crate) fn spawn(command: Command, folder: TempDir) -> Self {
+        Self::spawn_into(command, folder, Stdio::null())
+    }
+
+    /// Starts `command` with its standard output into `stdout`.
+    pub(crate) fn spawn_into(mut command: Command, folder: TempDir, stdout: Stdio) -> Self {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SLUICE_")) {
             command.env_remove(name);
         }
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         guard::watch(process.id());
         let log = Arc::new(Mutex::new(Vec::new()));
         let reader = read_log(process.stderr.take().unwrap(), Arc::clone(&log));

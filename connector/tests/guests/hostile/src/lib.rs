@@ -1,8 +1,9 @@
-//! The hostile guest. The setting `mode` says which rule it breaks; the names are in [`MODES`].
+//! The hostile guest. The setting `mode` says which rule it breaks; the names are in [`MODES`]. With the setting `when` it breaks it
+//! only for a batch that has this value, and behaves otherwise.
 //!
 //! It speaks the columns directly, without the SDK, because the SDK would not let it do any of this.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 
 use bindings::sluice::transform::log::{self, Level};
@@ -65,6 +66,7 @@ struct Hostile;
 
 thread_local! {
     static BEHAVIOUR: Cell<Option<Behaviour>> = const { Cell::new(None) };
+    static WHEN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 impl Guest for Hostile {
@@ -80,12 +82,15 @@ impl Guest for Hostile {
             return Err(format!("mode: {mode:?} is not one of {}", names.join(", ")));
         };
         BEHAVIOUR.set(Some(behaviour));
+        WHEN.set(settings.iter().find(|setting| setting.key == "when").map(|when| when.value.clone().into_bytes()));
         let all = mode == "echo-inputs";
         Ok(Inputs { keys: all, headers: all, timestamps: all, offsets: all })
     }
 
     fn transform(batch: Batch) -> Output {
-        BEHAVIOUR.get().expect("the host configures an instance before its first batch")(&batch)
+        let behaviour = BEHAVIOUR.get().expect("the host configures an instance before its first batch");
+        let has = |when: &Vec<u8>| (0..count(&batch)).any(|index| string(&batch.values.column, index) == when);
+        if WHEN.with_borrow(|when| when.as_ref().is_none_or(has)) { behaviour(&batch) } else { ok(&batch) }
     }
 }
 

@@ -1,0 +1,100 @@
+//! The commands beside `run`: what they print, and that they leave Kafka and InfluxDB as they were.
+
+use std::fs::File;
+use std::process::Command;
+
+use crate::support::kafka::Topic;
+use crate::support::points::{LONG_AGO_MS, Record};
+use crate::support::services;
+use crate::support::sluice::{BINARY, Connector, Sluice};
+
+/// What a command that ended by itself has left.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stdout");
+    let mut command = Command::new(BINARY);
+    command.args(arguments);
+    let mut process = Sluice::spawn_into(command, folder, File::create(&file).unwrap().into());
+    let code = process.wait();
+    Ended { code, stdout: std::fs::read_to_string(file).unwrap(), stderr: process.log() }
+}
+
+#[track_caller]
+fn prints(arguments: &[&str], code: i32, lines: &[&str]) {
+    let ended = run(arguments);
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    for line in lines {
+        assert!(ended.stdout.contains(line), "{line:?} is not in {ended:?}");
+    }
+}
+
+#[test]
+fn version_and_help_with_examples_are_told() {
+    prints(&["--version"], 0, &["sluice ", env!("CARGO_PKG_VERSION")]);
+    prints(&["--help"], 0, &["run", "validate", "try", "demo", "Examples:", "Exit codes:"]);
+    let ended = run(&["rnu"]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("rnu"), "{ended:?}");
+}
+
+#[test]
+fn try_shows_lines_rejects_and_cost() {
+    let arguments = ["try", "builtin:split-concat", "--value", "BTC-USD,19890.1212", "--value", "nonsense"];
+    let told =
+        ["cryptos BTC-USD=19890.1212\n", "nonsense", "2 records: 1 lines, 1 rejected, 0 filtered", "ns per record"];
+    prints(&arguments, 0, &told);
+    prints(
+        &["try", "builtin:split-concat", "--config", "symbol.as=tag", "--value", "A-B,1"],
+        0,
+        &["cryptos,symbol=A-B price=1\n"],
+    );
+    let ended = run(&["try", "builtin:split-concat"]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("nothing to try"), "{ended:?}");
+}
+
+#[test]
+fn try_reads_the_last_records_of_a_topic_and_joins_no_group() {
+    let topic = Topic::create("try", 1);
+    let price = |number: i32| Record::price(0, LONG_AGO_MS, "BTC-USD", &format!("{number}.5"));
+    topic.produce(&(0..100).map(price).collect::<Vec<_>>());
+    let connector =
+        Connector::new(&topic, "t").set("influx.url", "http://127.0.0.1:1").set("influx.database", "prices");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("try.properties");
+    std::fs::write(&file, connector.properties()).unwrap();
+    let file = file.to_str().unwrap();
+    let kafka = ["--bootstrap-servers", services::kafka()];
+    let arguments = ["try", "--connector", file, "--topic", &topic.name, "--last", "3", kafka[0], kafka[1]];
+    let ended = run(&arguments);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines: Vec<_> = ended.stdout.lines().take(3).collect();
+    assert_eq!(lines, ["cryptos BTC-USD=97.5", "cryptos BTC-USD=98.5", "cryptos BTC-USD=99.5"]);
+    assert!(ended.stdout.contains("3 records: 3 lines"), "{ended:?}");
+    assert_eq!(topic.group(&connector.name).committed()[&0], 0);
+}
+
+#[test]
+fn validate_tells_of_each_file_whether_it_would_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let connector =
+        Connector::named("valid", "prices").set("influx.url", "http://127.0.0.1:1").set("influx.database", "prices");
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (good, bad) = (path("good.properties"), path("bad.properties"));
+    std::fs::write(&good, connector.properties()).unwrap();
+    std::fs::write(&bad, connector.set("batch.max.line", "1").set("tasks.max", "0").properties()).unwrap();
+    prints(&["validate", &good], 0, &[&format!("{good}: valid")]);
+    prints(&["validate", &good, &bad], 2, &[&format!("{good}: valid"), &bad, "batch.max.lines", "tasks.max=0"]);
+}
+
+#[test]
+fn the_demo_runs_without_any_service_and_ends_with_a_summary() {
+    let ended = run(&["demo", "--duration-s", "2", "--rate", "1000"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("complete: every price is a point of its own"), "{ended:?}");
+}
