@@ -19,9 +19,15 @@ fn main() {
     }
     println!("cargo::rerun-if-changed={}", root.join("wit").display());
     println!("cargo::rerun-if-env-changed=SLUICE_COMMIT");
-    let target = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("guests");
+    let target = guests_target(&PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")));
     for (name, variable) in GUESTS {
         let module = guest::build(&transforms, &target, name);
         println!("cargo::rustc-env={variable}={}", module.display());
     }
+}
+
+/// One folder for all profiles and for clippy, so that the guests and their macros are compiled once: `guests` in the host's
+/// target folder, of which cargo's `OUT_DIR` is `<profile>/build/<package>/out`.
+fn guests_target(out_dir: &Path) -> PathBuf {
+    out_dir.ancestors().nth(4).unwrap_or(out_dir).join("guests")
 }

@@ -25,6 +25,7 @@ use view::{Facts, View, grouped, say};
 
 pub mod board;
 pub mod broker;
+mod command;
 pub mod feed;
 pub mod freshness;
 pub mod log_tail;
@@ -36,6 +37,7 @@ mod view;
 mod testing;
 
 pub use broker::CONSUMER_OVERRIDES;
+pub use command::command;
 pub use log_tail::LogTail;
 pub use view::has_live_terminal;
 

@@ -1,10 +1,10 @@
 //! What the demo's receiver knows: per symbol the latest price, a short history and the number of points, and for all of
 //! them the rate, the freshness and the account that says whether every price arrived once.
 //!
-//! Everything here is bounded (invariant I4): [`SERIES_MAX`] symbols of at most [`SYMBOL_BYTES_MAX`] bytes, [`HISTORY_MAX`] samples and
-//! [`REMEMBERED_TIMESTAMPS`] timestamps each, and histograms of a fixed size: about 3 MB with the demo's 16 symbols.
+//! Everything here is bounded (invariant I4): `SERIES_MAX` symbols of at most `SYMBOL_BYTES_MAX` bytes, `HISTORY_MAX` samples and
+//! `REMEMBERED_TIMESTAMPS` timestamps each, and histograms of a fixed size: about 3 MB with the demo's 16 symbols.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +14,9 @@ use tokio::sync::watch;
 
 use super::feed;
 use super::freshness::{Freshness, Totals, Window};
+use seen::Seen;
+
+mod seen;
 
 /// Symbols kept. The feed has 16; more can only come from another writer that found the receiver's port.
 pub(crate) const SERIES_MAX: usize = 256;
@@ -26,13 +29,6 @@ pub(crate) const HISTORY_MAX: usize = 60;
 
 /// A symbol's price is sampled this often at most, in nanoseconds: 60 samples are the last half minute.
 const SAMPLE_EVERY_NS: i64 = 500_000_000;
-
-/// Timestamps remembered per symbol to tell a point written twice from a new one.
-///
-/// Records of one symbol arrive in the order of their milliseconds, so a repeat of a recent point is found exactly. A point
-/// older than all that are remembered is counted as a repeat, too: the account may call a strange late point a repeat, but can
-/// never call a repeat a new point. Smaller than a millisecond's worth of one symbol's points would be too small.
-const REMEMBERED_TIMESTAMPS: usize = 4096;
 
 /// One number of one symbol, as read from a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +61,7 @@ pub struct Account {
     pub points: u64,
     /// Points with a symbol and timestamp that no other point had: what InfluxDB would hold.
     pub distinct: u64,
-    /// Wrapping sum of [`fingerprint`] over the distinct points. It does not depend on the order of arrival.
+    /// Wrapping sum of `fingerprint` over the distinct points. It does not depend on the order of arrival.
     pub fingerprint: u64,
 }
 
@@ -85,15 +81,6 @@ struct Series {
     history: VecDeque<f64>,
     sampled_ns: i64,
     seen: Seen,
-}
-
-/// The last [`REMEMBERED_TIMESTAMPS`] timestamps of a symbol.
-#[derive(Debug)]
-struct Seen {
-    set: HashSet<i64>,
-    order: VecDeque<i64>,
-    /// The latest timestamp that was forgotten.
-    forgotten_ns: i64,
 }
 
 /// All that the view and the page show, at one moment. Its JSON is what `GET /demo/data` answers.
@@ -293,29 +280,6 @@ impl Series {
             points: self.points,
             history: self.history.iter().copied().collect(),
         }
-    }
-}
-
-// === impl Seen ===
-
-impl Seen {
-    fn new() -> Self {
-        Self { set: HashSet::new(), order: VecDeque::new(), forgotten_ns: i64::MIN }
-    }
-
-    /// True if the timestamp is a new one.
-    fn insert(&mut self, timestamp_ns: i64) -> bool {
-        if timestamp_ns <= self.forgotten_ns || !self.set.insert(timestamp_ns) {
-            return false;
-        }
-        self.order.push_back(timestamp_ns);
-        if self.order.len() > REMEMBERED_TIMESTAMPS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.set.remove(&oldest);
-            self.forgotten_ns = self.forgotten_ns.max(oldest);
-        }
-        true
     }
 }
 

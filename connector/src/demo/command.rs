@@ -26,6 +26,7 @@ pub async fn command(args: &DemoArgs, log: LogTail, stop: impl Future<Output = (
         duration: args.duration_s.map(Duration::from_secs),
         rate: NonZeroU32::new(args.rate).unwrap_or(NonZeroU32::MIN),
         seed: args.seed,
+        live: super::has_live_terminal(),
         log,
     };
     let summary = run(options, stop, |inputs| connect(args.listeners.clone(), inputs)).await?;

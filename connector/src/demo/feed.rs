@@ -1,6 +1,5 @@
 //! The demo's price feed: a seeded random walk over 16 symbols, written to Kafka as `BTC-USD,67412.35` from a thread of its own.
 
-use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,50 +11,15 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
 use super::board::{Board, fingerprint};
 use super::broker::{BACKLOG_MAX, BATCH_PADDING_BYTES, PADDED_BACKLOG_MAX};
 
-/// A symbol of the feed: its name, where its price starts and how many decimals it is quoted with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Symbol {
-    /// Its name, which is the record's key.
-    pub(crate) name: &'static str,
-    start: f64,
-    decimals: usize,
-}
+mod walk;
 
-const fn symbol(name: &'static str, start: f64, decimals: usize) -> Symbol {
-    Symbol { name, start, decimals }
-}
-
-/// The symbols, by size of their market. Prices are made up near what they once were.
-pub(crate) const SYMBOLS: [Symbol; 16] = [
-    symbol("BTC-USD", 67_412.35, 2),
-    symbol("ETH-USD", 3_518.42, 2),
-    symbol("BNB-USD", 584.17, 2),
-    symbol("SOL-USD", 151.284, 3),
-    symbol("XRP-USD", 0.52714, 5),
-    symbol("DOGE-USD", 0.13862, 5),
-    symbol("ADA-USD", 0.44519, 5),
-    symbol("TRX-USD", 0.12047, 5),
-    symbol("AVAX-USD", 35.617, 3),
-    symbol("SHIB-USD", 0.000_024_81, 8),
-    symbol("LINK-USD", 17.2043, 4),
-    symbol("DOT-USD", 6.8135, 4),
-    symbol("BCH-USD", 462.71, 2),
-    symbol("LTC-USD", 83.496, 3),
-    symbol("UNI-USD", 9.7462, 4),
-    symbol("XLM-USD", 0.10793, 5),
-];
-
-/// Relative change of a price in one second, one standard deviation: about 0.5 % in half a minute, which is what the view draws.
-const VOLATILITY_PER_SQRT_SECOND: f64 = 0.001;
-
-/// Share of the way back to the start price that the walk is drawn in one second: after hours it is still near it.
-const PULL_PER_SECOND: f64 = 0.000_5;
+pub(crate) use walk::{SYMBOLS, Walk, rank};
 
 /// The furthest the feed may be behind its rate and still catch up: enough for a late wake-up, too little for a visible burst.
 const CATCH_UP_MAX: Duration = Duration::from_millis(50);
@@ -69,22 +33,6 @@ const NAP: Duration = Duration::from_millis(1);
 
 /// How long the last prices may take to be acknowledged when the feed is stopped.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
-
-/// The place of a symbol in the feed, for sorting; unknown ones come last.
-pub(crate) fn rank(name: &str) -> usize {
-    SYMBOLS.iter().position(|symbol| symbol.name == name).unwrap_or(SYMBOLS.len())
-}
-
-/// The endless sequence of prices of a seed and a rate: first one of each symbol, then symbols at random.
-#[derive(Debug)]
-pub(crate) struct Walk {
-    random: fastrand::Rng,
-    /// Natural logarithm of price over start price.
-    offsets: [f64; SYMBOLS.len()],
-    opened: usize,
-    step: f64,
-    pull: f64,
-}
 
 /// A running feed. Dropping it stops it too, without waiting.
 #[derive(Debug)]
@@ -145,46 +93,6 @@ pub enum FeedError {
 /// Counts what the broker acknowledged.
 #[derive(Debug, Default)]
 struct Acknowledged(AtomicU64);
-
-// === impl Walk ===
-
-impl Walk {
-    /// `rate` is in prices per second over all symbols, so that the walk moves equally far in a second at any rate.
-    pub(crate) fn new(seed: u64, rate: NonZeroU32) -> Self {
-        let seconds_per_step = SYMBOLS.len() as f64 / f64::from(rate.get());
-        Self {
-            random: fastrand::Rng::with_seed(seed),
-            offsets: [0.0; SYMBOLS.len()],
-            opened: 0,
-            // A slow feed would make steps of half a minute; one second's worth is enough to see.
-            step: VOLATILITY_PER_SQRT_SECOND * seconds_per_step.min(1.0).sqrt(),
-            pull: PULL_PER_SECOND * seconds_per_step.min(1.0),
-        }
-    }
-
-    /// Writes the next price to `text`, as `BTC-USD,67412.35`, and returns which symbol it is of.
-    pub(crate) fn next_price(&mut self, text: &mut String) -> usize {
-        let index = if self.opened < SYMBOLS.len() {
-            self.opened += 1;
-            self.opened - 1
-        } else {
-            let index = self.random.usize(..SYMBOLS.len());
-            let noise = self.normal();
-            self.offsets[index] += self.step * noise - self.pull * self.offsets[index];
-            index
-        };
-        let Symbol { name, start, decimals } = SYMBOLS[index];
-        text.clear();
-        let price = start * self.offsets[index].exp();
-        write!(text, "{name},{price:.decimals$}").expect("writing to a string cannot fail");
-        index
-    }
-
-    /// Nearly normal with variance 1: the sum of three uniform numbers in -1..1.
-    fn normal(&mut self) -> f64 {
-        (0..3).map(|_| self.random.f64() * 2.0 - 1.0).sum()
-    }
-}
 
 // === impl Feed ===
 
@@ -257,7 +165,8 @@ impl Drop for Feed {
 
 /// What the feed's thread owns.
 struct Loop {
-    producer: BaseProducer<Acknowledged>,
+    /// With a thread that takes in acknowledgements as they come: each holds its batch's memory until then.
+    producer: ThreadedProducer<Acknowledged>,
     topic: String,
     walk: Walk,
     interval: Duration,
@@ -282,9 +191,9 @@ impl Loop {
             let next = due.max(tick);
             if self.is_held() {
                 due = now;
-                self.rest(NAP);
+                std::thread::park_timeout(NAP);
             } else if now < next {
-                self.rest(next - now);
+                std::thread::park_timeout(next - now);
             } else {
                 tick = now + TICK;
                 let behind = self.under_way() > PADDED_BACKLOG_MAX;
@@ -307,20 +216,14 @@ impl Loop {
     /// Whether to wait for the connector. Once held, the feed waits until half of the backlog is gone: going on in small steps would
     /// make small batches, of which the mock broker hands out one per fetch, and the connector would never catch up.
     fn is_held(&mut self) -> bool {
-        let most = if self.board.account().distinct == 0 { SYMBOLS.len() as u64 } else { BACKLOG_MAX };
+        let most = if self.board.account().points == 0 { SYMBOLS.len() as u64 } else { BACKLOG_MAX };
         self.held = self.under_way() >= if self.held { most / 2 } else { most };
         self.held
     }
 
     /// Prices sent and not yet received.
     fn under_way(&self) -> u64 {
-        self.sent.prices.saturating_sub(self.board.account().distinct)
-    }
-
-    /// Lets the producer take in acknowledgements, then sleeps; [`Feed::stop`] wakes it.
-    fn rest(&self, nap: Duration) {
-        self.producer.poll(Duration::ZERO);
-        std::thread::park_timeout(nap);
+        self.sent.prices.saturating_sub(self.board.account().points)
     }
 
     fn send(&mut self) -> Result<(), FeedError> {
@@ -336,7 +239,7 @@ impl Loop {
             }
             match self.producer.send(record) {
                 Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.rest(NAP),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => std::thread::park_timeout(NAP),
                 Err((source, _)) => {
                     let number = self.sent.prices + 1;
                     return Err(FeedError::Send { number, topic: self.topic.clone(), source });
@@ -366,55 +269,5 @@ impl ProducerContext for Acknowledged {
             }
             Err((error, _)) => tracing::warn!(%error, "demo price not acknowledged"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    fn prices(seed: u64, rate: u32, number: usize) -> Vec<String> {
-        let mut walk = Walk::new(seed, NonZeroU32::new(rate).unwrap());
-        let mut text = String::new();
-        let next = |_| {
-            walk.next_price(&mut text);
-            text.clone()
-        };
-        (0..number).map(next).collect()
-    }
-
-    #[test]
-    fn same_seed_gives_same_prices() {
-        assert_eq!(prices(7, 2_000, 5_000), prices(7, 2_000, 5_000));
-        assert_ne!(prices(7, 2_000, 5_000), prices(8, 2_000, 5_000));
-    }
-
-    #[test]
-    fn opens_with_one_price_of_each_symbol() {
-        let opening = prices(1, 2_000, SYMBOLS.len());
-        assert_eq!(opening[0], "BTC-USD,67412.35");
-        for (text, symbol) in opening.iter().zip(SYMBOLS) {
-            let (name, price) = text.split_once(',').unwrap();
-            assert_eq!(name, symbol.name);
-            assert_eq!(price.parse::<f64>().unwrap(), symbol.start);
-        }
-    }
-
-    #[test]
-    fn walk_moves_and_stays_near_its_start_for_hours() {
-        // At one price per symbol and second, as far as ten hours.
-        let prices = prices(3, 16, 16 * 36_000);
-        let mut moved = 0;
-        for text in &prices {
-            let (name, price) = text.split_once(',').unwrap();
-            let symbol = SYMBOLS[rank(name)];
-            let price: f64 = price.parse().unwrap();
-            assert!((0.5..2.0).contains(&(price / symbol.start)), "{text}");
-            assert_eq!(text.rsplit('.').next().unwrap().len(), symbol.decimals, "{text}");
-            moved += usize::from((price / symbol.start - 1.0).abs() > 0.005);
-        }
-        assert!(moved > prices.len() / 4, "moved by half a per cent {moved} times of {}", prices.len());
     }
 }

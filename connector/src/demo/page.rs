@@ -1,4 +1,4 @@
-//! The demo's page: `GET /demo` draws the prices live, from `GET /demo/data`, which answers the [`Snapshot`] as JSON.
+//! The demo's page: `GET /demo` draws the prices live, from `GET /demo/data`, which answers the `Snapshot` as JSON.
 
 use std::sync::Arc;
 

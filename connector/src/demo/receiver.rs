@@ -1,7 +1,7 @@
 //! The demo's InfluxDB: a local HTTP server that answers `/ping` and `/write` as InfluxDB 1.8 does and keeps what it is sent on the [`Board`].
 //!
 //! It reads lines with InfluxData's own parser, not with Sluice's scanner, so that the demo's check at the end does not share
-//! code with what it checks. Bodies are bounded by [`BODY_BYTES_MAX`], compressed and not.
+//! code with what it checks. Bodies are bounded by `BODY_BYTES_MAX`, compressed and not.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr};

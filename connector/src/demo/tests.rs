@@ -130,7 +130,7 @@ async fn a_lossy_connector_is_found_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn collapsing_points_are_found_out() {
-    let summary = transfer(Fault::Collapses, 50_000, 2_000).await;
+    let summary = transfer(Fault::Collapses, 5_000, 200).await;
     assert!(!summary.is_complete() && summary.received.points > summary.received.distinct, "{summary}");
 }
 

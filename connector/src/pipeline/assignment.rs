@@ -82,7 +82,7 @@ impl Assignment {
     }
 
     /// What is to be committed. It counts as committed until [`Assignment::commit_again`].
-    pub(super) fn to_commit(&mut self) -> Vec<(TopicPartition, i64)> {
+    pub(super) fn take_committable(&mut self) -> Vec<(TopicPartition, i64)> {
         let mut offsets = Vec::new();
         for assigned in self.slots.iter_mut().flatten() {
             if let Some(offset) = assigned.ledger.to_commit() {

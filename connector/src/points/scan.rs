@@ -6,7 +6,7 @@
 
 mod marks;
 
-use marks::{BLOCK, END, Marks};
+use marks::{BLOCK, END, Marks, is_digits};
 
 /// What the scanner makes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,14 +129,14 @@ fn field_value<const LONG: bool>(marks: &mut Marks<'_, LONG>, start: usize) -> O
         return None;
     }
     let value = &marks.line[start..end];
-    // Two shapes are nearly all there is: `123` and `123.45`. `others` has a bit, counted from `start`, per non-digit.
-    let others = marks.non_digits(start, end).unwrap_or(u64::MAX);
-    let at = others.trailing_zeros() as usize;
-    let one = others & others.wrapping_sub(1) == 0;
-    let sound = match value.get(at) {
-        None => true,
-        Some(b'.') if one => at > 0 && at + 1 < value.len(),
-        Some(_) => is_any_value(value),
+    // Two shapes are nearly all there is: `123` and `123.45`.
+    let sound = match marks::non_digits(marks.line, start, end) {
+        Some(0) => true,
+        Some(others) if others & (others - 1) == 0 => {
+            let at = others.trailing_zeros() as usize / 8;
+            (value[at] == b'.' && at > 0 && at + 1 < value.len()) || is_any_value(value)
+        }
+        _ => is_any_value(value),
     };
     sound.then_some((end, by))
 }
@@ -154,11 +154,8 @@ fn timestamp<const LONG: bool>(mut marks: Marks<'_, LONG>, start: usize) -> Opti
     if by != END || end == start {
         return None;
     }
-    let all_digits = match marks.non_digits(start, end) {
-        Some(others) => others == 0,
-        None => is_digits(&marks.line[start..end]),
-    };
-    (all_digits && is_below_i64_max(&marks.line[start..end])).then_some(Scan::Stamped)
+    let text = &marks.line[start..end];
+    (is_digits(text) && is_below_i64_max(text)).then_some(Scan::Stamped)
 }
 
 /// Whether these digits are a number safely below `i64::MAX` (19 digits that start with 9), by their count.
@@ -212,10 +209,6 @@ fn is_float(text: &[u8]) -> bool {
             Some(at) => is_digits(&mantissa[..at]) && is_digits(&mantissa[at + 1..]),
             None => is_digits(mantissa),
         }
-}
-
-fn is_digits(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 // === names given twice ===

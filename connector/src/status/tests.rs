@@ -127,7 +127,8 @@ impl<'a> MakeWriter<'a> for Log {
 #[test]
 fn each_transition_is_logged_once_at_the_level_that_fits() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).without_time().with_target(false).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).without_time().with_target(false).finish();
     tracing::subscriber::with_default(subscriber, || {
         let task = Board::new().connector("prices", 1).task(0);
         task.set(TaskState::Starting);

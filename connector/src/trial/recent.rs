@@ -31,7 +31,7 @@ pub enum RecentError {
         /// `bootstrap.servers`.
         brokers: String,
         /// librdkafka's error.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The topic is not there.
     #[error("topic `{topic}` does not exist on {brokers}; check --topic and --bootstrap-servers")]
@@ -85,7 +85,7 @@ pub(super) fn read(
     let brokers = client.get("bootstrap.servers").cloned().unwrap_or_default();
     let failed = |attempt| {
         let (topic, brokers) = (topic.to_owned(), brokers.clone());
-        move |source| RecentError::Kafka { attempt, topic, brokers, source }
+        move |source| RecentError::Kafka { attempt, topic, brokers, source: Box::new(source) }
     };
     let consumer: BaseConsumer = config(client).create().map_err(failed("make a consumer for"))?;
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).map_err(failed("ask for"))?;

@@ -181,7 +181,8 @@ fn module_and_settings_come_from_a_connectors_file_and_flags_win() {
 #[test]
 fn the_newest_records_of_a_topic_are_those_of_the_latest_time() {
     let topic = Topic::create("newest", 3);
-    let price = |partition, seconds, price: &str| Record::price(partition, LONG_AGO_MS + 1000 * seconds, "A", price);
+    let price =
+        |partition, seconds: i64, price: &str| Record::price(partition, LONG_AGO_MS + 1000 * seconds, "A", price);
     topic.produce(&[price(0, 1, "1"), price(0, 4, "4"), price(0, 6, "6")]);
     topic.produce(&[price(1, 2, "2"), price(1, 3, "3"), price(1, 5, "5")]);
     let arguments = |last| {

@@ -1,11 +1,8 @@
-//! The commands beside `run`: what they print, and that they leave Kafka and InfluxDB as they were.
+//! The commands beside `run` and `try`: what they print, and how they end.
 
 use std::fs::File;
 use std::process::Command;
 
-use crate::support::kafka::Topic;
-use crate::support::points::{LONG_AGO_MS, Record};
-use crate::support::services;
 use crate::support::sluice::{BINARY, Connector, Sluice};
 
 /// What a command that ended by itself has left.
@@ -41,42 +38,6 @@ fn version_and_help_with_examples_are_told() {
     prints(&["--help"], 0, &["run", "validate", "try", "demo", "Examples:", "Exit codes:"]);
     let ended = run(&["rnu"]);
     assert!(ended.code == Some(2) && ended.stderr.contains("rnu"), "{ended:?}");
-}
-
-#[test]
-fn try_shows_lines_rejects_and_cost() {
-    let arguments = ["try", "builtin:split-concat", "--value", "BTC-USD,19890.1212", "--value", "nonsense"];
-    let told =
-        ["cryptos BTC-USD=19890.1212\n", "nonsense", "2 records: 1 lines, 1 rejected, 0 filtered", "ns per record"];
-    prints(&arguments, 0, &told);
-    prints(
-        &["try", "builtin:split-concat", "--config", "symbol.as=tag", "--value", "A-B,1"],
-        0,
-        &["cryptos,symbol=A-B price=1\n"],
-    );
-    let ended = run(&["try", "builtin:split-concat"]);
-    assert!(ended.code == Some(2) && ended.stderr.contains("nothing to try"), "{ended:?}");
-}
-
-#[test]
-fn try_reads_the_last_records_of_a_topic_and_joins_no_group() {
-    let topic = Topic::create("try", 1);
-    let price = |number: i32| Record::price(0, LONG_AGO_MS, "BTC-USD", &format!("{number}.5"));
-    topic.produce(&(0..100).map(price).collect::<Vec<_>>());
-    let connector =
-        Connector::new(&topic, "t").set("influx.url", "http://127.0.0.1:1").set("influx.database", "prices");
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("try.properties");
-    std::fs::write(&file, connector.properties()).unwrap();
-    let file = file.to_str().unwrap();
-    let kafka = ["--bootstrap-servers", services::kafka()];
-    let arguments = ["try", "--connector", file, "--topic", &topic.name, "--last", "3", kafka[0], kafka[1]];
-    let ended = run(&arguments);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let lines: Vec<_> = ended.stdout.lines().take(3).collect();
-    assert_eq!(lines, ["cryptos BTC-USD=97.5", "cryptos BTC-USD=98.5", "cryptos BTC-USD=99.5"]);
-    assert!(ended.stdout.contains("3 records: 3 lines"), "{ended:?}");
-    assert_eq!(topic.group(&connector.name).committed()[&0], 0);
 }
 
 #[test]

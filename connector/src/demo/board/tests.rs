@@ -1,6 +1,7 @@
 //! The account must never call a lost or repeated price a new one, and memory must stay bounded.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use super::seen::REMEMBERED_TIMESTAMPS;
 use super::*;
 
 const SECOND: i64 = 1_000_000_000;

@@ -21,16 +21,13 @@ pub(super) struct Marks<'a, const LONG: bool> {
     base: usize,
     /// The block's marks that were not given yet.
     marks: u64,
-    /// The block's digits.
-    digits: u64,
 }
 
 impl<'a, const LONG: bool> Marks<'a, LONG> {
     #[inline]
     pub(super) fn new(line: &'a [u8]) -> Self {
         debug_assert!(LONG || line.len() <= BLOCK, "more than one block");
-        let (marks, digits) = block::<LONG>(line, 0);
-        Self { line, base: 0, marks, digits }
+        Self { line, base: 0, marks: block::<LONG>(line, 0) }
     }
 
     /// The next mark's position and byte, or the line's length and [`END`].
@@ -38,7 +35,7 @@ impl<'a, const LONG: bool> Marks<'a, LONG> {
     pub(super) fn next(&mut self) -> (usize, u8) {
         while LONG && self.marks == 0 && self.line.len() - self.base > BLOCK {
             self.base += BLOCK;
-            (self.marks, self.digits) = block::<LONG>(self.line, self.base);
+            self.marks = block::<LONG>(self.line, self.base);
         }
         if self.marks == 0 {
             return (self.line.len(), END);
@@ -47,54 +44,38 @@ impl<'a, const LONG: bool> Marks<'a, LONG> {
         self.marks &= self.marks - 1;
         self.line.get(at).map_or((self.line.len(), END), |&byte| (at, byte))
     }
-
-    /// The bytes of `start..end` that are not digits, one bit each, `start` the lowest; `None` if they don't lie in the
-    /// current block. `end` is the last position given, `start` before it.
-    #[inline]
-    pub(super) fn non_digits(&self, start: usize, end: usize) -> Option<u64> {
-        let from = start.checked_sub(self.base)?;
-        Some((!self.digits >> (from % BLOCK)) & (u64::MAX >> ((BLOCK - (end - start)) % BLOCK)))
-    }
 }
 
-/// The marks and the digits of the up to 64 bytes from `base`, which is below the line's length.
+/// The marks of the up to 64 bytes from `base`, which is below the line's length: a bit each, the first byte lowest.
 #[inline]
-fn block<const LONG: bool>(line: &[u8], base: usize) -> (u64, u64) {
+fn block<const LONG: bool>(line: &[u8], base: usize) -> u64 {
     let Some((last, before)) = line.last_chunk::<STEP>().map(|last| (last, line.len() - STEP)) else {
         return short(line);
     };
-    let (mut marks, mut digits) = (0, 0);
+    let mut found = 0;
     let mut at = base;
     while at < before {
         let Some(chunk) = line[at..].first_chunk() else { break };
-        let (m, d) = classify(chunk);
-        marks |= m << (at - base);
-        digits |= d << (at - base);
+        found |= gather(marks(chunk)) << (at - base);
         at += STEP;
         if LONG && at - base == BLOCK {
-            return (marks, digits);
+            return found;
         }
     }
     // The line's end; bytes before `at` are seen twice, with the same result, and those before `base` fall off.
-    let (m, d) = classify(last);
+    let end = gather(marks(last));
     match before.checked_sub(base) {
-        Some(place) => (marks | m << place, digits | d << place),
-        None => (marks | m >> (base - before), digits | d >> (base - before)),
+        Some(place) => found | end << place,
+        None => found | end >> (base - before),
     }
 }
 
-/// The marks and the digits of a line of less than [`STEP`] bytes.
+/// The marks of a line of less than [`STEP`] bytes.
 #[cold]
-fn short(line: &[u8]) -> (u64, u64) {
+fn short(line: &[u8]) -> u64 {
     let mut padded = [b'0'; STEP];
     padded[..line.len()].copy_from_slice(line);
-    classify(&padded)
-}
-
-/// Marks and digits of some bytes, a bit each, the first byte lowest.
-#[inline]
-fn classify(bytes: &[u8; STEP]) -> (u64, u64) {
-    (gather(marks(bytes)), gather(digits(bytes)))
+    gather(marks(&padded))
 }
 
 /// Bit 7 of every byte says whether it is a mark.
@@ -113,16 +94,6 @@ fn marks(bytes: &[u8; STEP]) -> u128 {
     u128::from_le_bytes(marks)
 }
 
-/// Bit 7 of every byte says whether it is a digit.
-#[inline(never)]
-fn digits(bytes: &[u8; STEP]) -> u128 {
-    let mut digits = [0; STEP];
-    for (digit, &byte) in digits.iter_mut().zip(bytes) {
-        *digit = byte.wrapping_add(0x80 - b'0') & !byte.wrapping_add(0x80 - b'9' - 1) & !byte & 0x80;
-    }
-    u128::from_le_bytes(digits)
-}
-
 #[inline]
 fn gather(flags: u128) -> u64 {
     half(flags as u64) | half((flags >> 64) as u64) << 8
@@ -134,4 +105,37 @@ fn half(word: u64) -> u64 {
     // product, because compilers turn a narrow one into vector code that has to emulate it.
     let wide = u128::from(word) * 0x0204_0810_2040_8100;
     (wide >> 64) as u64 & 0xff
+}
+
+// === digits ===
+
+/// Bit 7 of every byte.
+const ALL: u128 = u128::from_le_bytes([0x80; STEP]);
+
+/// The bytes of `start..end` that are not digits, bit 8i + 7 for byte i; `None` if they are more than sixteen, or among
+/// the line's first.
+#[inline]
+pub(super) fn non_digits(line: &[u8], start: usize, end: usize) -> Option<u128> {
+    let before = STEP.checked_sub(end - start)?;
+    let window = line.get(end.checked_sub(STEP)?..end)?.first_chunk()?;
+    Some((ALL ^ digits(window)) >> (8 * before))
+}
+
+/// Whether `text` is nothing but digits, and not nothing.
+#[inline]
+pub(super) fn is_digits(text: &[u8]) -> bool {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) if text.len() <= 2 * STEP => digits(first) & digits(last) == ALL,
+        _ => !text.is_empty() && text.iter().all(u8::is_ascii_digit),
+    }
+}
+
+/// Bit 7 of every byte says whether it is a digit.
+#[inline(never)]
+fn digits(bytes: &[u8; STEP]) -> u128 {
+    let mut digits = [0; STEP];
+    for (digit, &byte) in digits.iter_mut().zip(bytes) {
+        *digit = byte.wrapping_add(0x80 - b'0') & !byte.wrapping_add(0x80 - b'9' - 1) & !byte & 0x80;
+    }
+    u128::from_le_bytes(digits)
 }

@@ -99,7 +99,7 @@ const NUM_RANDOM: usize = 10_000;
 
 /// What becomes of all of [`random_values`], as [`Tally::add`] counts it. The native transform and the module have to agree on it. If
 /// a reason was worded anew, the failing test prints what it is now.
-pub(crate) const RANDOM: Tally = Tally { lines: 3196, rejects: 6316, digest: 0 };
+pub(crate) const RANDOM: Tally = Tally { lines: 4023, rejects: 5485, digest: 17_570_766_309_659_106_172 };
 
 /// Counts, and a digest of every line and reason with the index of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
