@@ -40,8 +40,8 @@ doc: setup ## API documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(GUESTS) --workspace --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --workspace --no-deps
 
-bench: setup setup-services ## throughput and micro benchmarks, release build (minutes); options in ARGS=
-	cargo bench $(LOCKED) --package sluice --bench '*' -- $(ARGS)
+bench: setup setup-services ## throughput against librdkafka alone, then each stage; release build (minutes); options in ARGS=
+	cargo bench $(LOCKED) --package sluice --bench bench -- $(ARGS)
 
 fuzz: setup ## fuzz FUZZ_TARGET for FUZZ_SECONDS with a nightly compiler
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "fuzzing needs a nightly compiler: rustup toolchain install nightly --profile minimal" >&2; exit 1; }

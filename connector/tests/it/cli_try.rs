@@ -185,14 +185,11 @@ fn the_newest_records_of_a_topic_are_those_of_the_latest_time() {
         |partition, seconds: i64, price: &str| Record::price(partition, LONG_AGO_MS + 1000 * seconds, "A", price);
     topic.produce(&[price(0, 1, "1"), price(0, 4, "4"), price(0, 6, "6")]);
     topic.produce(&[price(1, 2, "2"), price(1, 3, "3"), price(1, 5, "5")]);
-    let arguments = |last| {
-        [SPLIT_CONCAT, "--bootstrap-servers", services::kafka(), "--topic", &topic.name, "--last", last]
-            .map(str::to_owned)
-    };
     let prints = |last: &str, expected: &[&str]| {
-        let arguments = arguments(last);
+        let arguments =
+            [SPLIT_CONCAT, "--bootstrap-servers", services::kafka(), "--topic", &topic.name, "--last", last];
         let summary = format!("{0} records: {0} lines, 0 rejected, 0 filtered", expected.len());
-        self::prints(&arguments.each_ref().map(String::as_str), expected, &summary);
+        self::prints(&arguments, expected, &summary);
     };
     // Partition by partition, as batches are.
     prints("3", &["cryptos A=4", "cryptos A=6", "cryptos A=5"]);

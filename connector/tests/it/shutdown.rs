@@ -82,7 +82,11 @@ fn kill_9_between_store_and_answer_loses_nothing_and_writes_the_same_points_agai
     let topic = Topic::create("kill", 4);
     let influx = ScriptedInflux::v1("prices");
     topic.produce(&feed(20_000, 5_000, |number| ((number % 4) as i32, SYMBOLS[number % 4])));
-    let connector = Connector::new(&topic, "k").into_scripted(&influx).set("batch.max.lines", "500");
+    // The group waits so long for the dead member: not the default 45 s.
+    let connector = Connector::new(&topic, "k")
+        .into_scripted(&influx)
+        .set("batch.max.lines", "500")
+        .set("consumer.override.session.timeout.ms", "6000");
     let group = topic.group(&connector.name);
 
     influx.answer_always(Some(Scripted::hang().but_store()));

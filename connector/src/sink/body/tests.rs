@@ -104,7 +104,7 @@ fn lines_of_one_record_stay_together() {
 fn a_body_leaves_for_the_reason_that_is_true() {
     let now = Instant::now;
     let mut by_lines = assembler(2, 1000, Duration::from_secs(3600));
-    append(&mut by_lines, &[&[GOOD], &[GOOD], &[GOOD]]);
+    append(&mut by_lines, &[&[GOOD], &[GOOD], &[GOOD]]).1.unwrap();
     assert!(by_lines.is_full());
     assert_eq!(by_lines.next(now(), false).map(|(body, cut_by)| (body.lines(), cut_by)), Some((2, CutBy::Lines)));
     assert!(!by_lines.is_full() && !by_lines.is_empty());
@@ -115,12 +115,12 @@ fn a_body_leaves_for_the_reason_that_is_true() {
     assert_eq!(by_lines.deadline(), None);
 
     let mut by_bytes = assembler(100, 60, Duration::from_secs(3600));
-    append(&mut by_bytes, &[&[GOOD], &[GOOD], &[GOOD]]);
+    append(&mut by_bytes, &[&[GOOD], &[GOOD], &[GOOD]]).1.unwrap();
     assert_eq!(by_bytes.next(now(), false).map(|(body, cut_by)| (body.lines(), cut_by)), Some((2, CutBy::Bytes)));
     assert_eq!(by_bytes.next(now(), true).map(|(body, cut_by)| (body.lines(), cut_by)), Some((1, CutBy::Stop)));
 
     let mut idle = assembler(100, 1000, Duration::ZERO);
-    append(&mut idle, &[&[GOOD]]);
+    append(&mut idle, &[&[GOOD]]).1.unwrap();
     assert_eq!(idle.next(now(), false).map(|(body, cut_by)| (body.lines(), cut_by)), Some((1, CutBy::Idle)));
     assert!(idle.is_empty() && idle.next(now(), true).is_none());
 }
