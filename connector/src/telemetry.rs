@@ -53,7 +53,7 @@ where
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(colours).with_writer(writer);
     let started = match format {
         LogFormat::Text => builder.finish().with(filter).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(filter).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).finish().with(filter).try_init(),
     };
     started.map_err(|_| TelemetryError::AlreadyStarted)
 }

@@ -168,7 +168,10 @@ impl Transform {
                 self.limits.timeout.as_millis()
             ),
             Some(Trap::StackOverflow) => format!("it overflowed its stack of {} KiB", engine::STACK_BYTES / 1024),
-            Some(trap) => format!("trap: {trap}{}", frame(error)),
+            Some(trap) => {
+                let trap = trap.to_string();
+                format!("trap: {}{}", trap.strip_prefix("wasm trap: ").unwrap_or(&trap), frame(error))
+            }
             None if host::is_memory_limit(error) => format!(
                 "it asked for more memory than transform.memory.max.bytes={}{}",
                 self.limits.memory_max_bytes,

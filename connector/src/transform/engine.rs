@@ -30,8 +30,8 @@ const MODULE_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// The interface, as its names stand in a component.
 const PACKAGE: &str = "sluice:transform";
 
-/// The log import under the version of `wit/transform.wit`; the linker finds it for any `1.x` that a guest names.
-const LOG_INTERFACE: &str = "sluice:transform/log@1.0.0";
+/// The log import, of any version that [`Engine::check_world`] lets through.
+const LOG_INTERFACE: &str = "sluice:transform/log@";
 
 /// The major version of the interface that this host accepts.
 const ACCEPTED_MAJOR: &str = "1";
@@ -202,12 +202,14 @@ impl Engine {
 
     /// Makes a component of a core module, as `cargo build --target wasm32-unknown-unknown` gives it.
     fn encode(&self, name: &str, module: &[u8]) -> Result<Vec<u8>, LoadError> {
-        let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
-        encoded.map_err(|error| match wasmtime::Module::validate(&self.engine, module) {
-            // Cut off, most likely: that has nothing to do with component types.
-            Err(invalid) => LoadError::Compile { name: name.to_owned(), reason: format!("{invalid:#}") },
-            Ok(()) => LoadError::NotEncodable { name: name.to_owned(), reason: format!("{error:#}") },
-        })
+        // First, because the encoder panics at a module that was cut off.
+        wasmtime::Module::validate(&self.engine, module)
+            .map_err(|error| LoadError::Compile { name: name.to_owned(), reason: format!("{error:#}") })?;
+        ComponentEncoder::default()
+            .validate(true)
+            .module(module)
+            .and_then(|encoder| encoder.encode())
+            .map_err(|error| LoadError::NotEncodable { name: name.to_owned(), reason: format!("{error:#}") })
     }
 
     /// Imports only what we give, exports what we call, of an interface version that we speak.
@@ -239,7 +241,11 @@ impl Engine {
     /// WASI may be linked, because some toolchains can't leave it out, and has nothing in it: whoever calls it traps.
     fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<HostState>> {
         let mut linker = Linker::new(&self.engine);
-        host::link_log(&mut linker, LOG_INTERFACE)?;
+        let ty = component.component_type();
+        for (import, _) in ty.imports(&self.engine).filter(|(import, _)| import.starts_with(LOG_INTERFACE)) {
+            // Under the very name that the guest has for it: a trap defined below would win over a similar one.
+            host::link_log(&mut linker, import)?;
+        }
         linker.allow_shadowing(true);
         linker.define_unknown_imports_as_traps(component)?;
         linker.instantiate_pre(component)

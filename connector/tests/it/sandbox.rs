@@ -14,7 +14,7 @@ use sluice::points::{self, Stamper};
 use sluice::transform::{Limits, TransformError};
 
 pub(crate) use guest::core;
-use guest::{LIMITS, STRIKE, component, hostile, lines, run, start, striking, values};
+use guest::{LIMITS, STRIKE, both, configured, hostile, lines, run, start, striking, values};
 
 /// Far more than stopping any guest takes, on any machine.
 const LONG: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ fn fails(mode: &str, limits: Limits, words: &[&str]) -> TransformError {
 
 #[test]
 fn a_transform_that_behaves_runs_as_core_module_and_as_component() {
-    for module in [core(), component()] {
+    for module in both() {
         let mut transform = start(module, &[], LIMITS).unwrap();
         for _ in 0..3 {
             let output = run(&mut transform, &values(["", "abc"])).unwrap();
@@ -58,13 +58,15 @@ fn a_transform_that_behaves_runs_as_core_module_and_as_component() {
 
 #[test]
 fn a_trap_is_told_with_its_function() {
-    let error = fails("panic", LIMITS, &["failed in `transform`", "unreachable"]);
+    let error = fails("panic", LIMITS, &["failed in `transform`: trap: wasm `unreachable` instruction executed"]);
     assert!(matches!(error, TransformError::Trap { function: "transform", .. }), "{error:?}");
 }
 
 #[test]
 fn an_endless_loop_is_stopped() {
     let limits = Limits { timeout: Duration::from_millis(30), ..LIMITS };
+    // Building the guest does not count.
+    both();
     let started = Instant::now();
     fails("loop", limits, &["transform.timeout.ms=30"]);
     assert!(started.elapsed() < LONG);
@@ -77,8 +79,8 @@ fn memory_has_a_limit() {
     fails("memory", larger, &["transform.memory.max.bytes=41943040"]);
     // The same batch needs more than one limit and less than the other.
     let batch = values([vec![b'x'; 3 << 20]]);
-    assert!(run(&mut start(core(), &[], LIMITS).unwrap(), &batch).is_err());
-    let mut transform = start(core(), &[], larger).unwrap();
+    assert!(run(&mut configured(&[], LIMITS).unwrap(), &batch).is_err());
+    let mut transform = configured(&[], larger).unwrap();
     run(&mut transform, &batch).unwrap();
     assert!(transform.memory_bytes() > 3 << 20 && transform.memory_bytes() <= larger.memory_max_bytes);
 }
@@ -86,7 +88,7 @@ fn memory_has_a_limit() {
 #[test]
 fn a_limit_too_small_to_start_is_named() {
     let limits = Limits { memory_max_bytes: 64 << 10, ..LIMITS };
-    let error = start(core(), &[], limits).unwrap_err();
+    let error = configured(&[], limits).unwrap_err();
     assert!(matches!(error, TransformError::Instantiate { .. }), "{error:?}");
     let text = error.to_string();
     assert!(
@@ -97,7 +99,8 @@ fn a_limit_too_small_to_start_is_named() {
 
 #[test]
 fn a_stack_that_overflows_ends_the_instance_only() {
-    fails("stack", LIMITS, &["stack"]);
+    fails("stack", LIMITS, &["it overflowed its stack of 512 KiB"]);
+    fails("stack-in-memory", LIMITS, &["trap: out of bounds memory access in ", "recurse_in_memory"]);
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn lines_that_are_no_line_protocol_stop_at_the_points_stage() {
 
 #[test]
 fn configure_can_refuse_and_can_trap() {
-    let configure = |mode| start(core(), &[("mode", mode)], LIMITS).expect_err(mode);
+    let configure = |mode| configured(&[("mode", mode)], LIMITS).expect_err(mode);
     let refused = configure("configure-error");
     assert!(
         matches!(&refused, TransformError::Configure { reason, .. } if reason == "mode: configure-error refuses every configuration")
@@ -183,7 +186,7 @@ fn configure_can_refuse_and_can_trap() {
 
 #[test]
 fn wanted_columns_arrive_as_they_are_and_the_others_not_at_all() {
-    for module in [core(), component()] {
+    for module in both() {
         let mut transform = start(module, &[("mode", "echo-inputs")], LIMITS).unwrap();
         let wanted = transform.inputs();
         assert_eq!(wanted, Inputs { keys: true, headers: true, timestamps: true, offsets: true });

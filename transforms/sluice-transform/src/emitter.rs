@@ -43,12 +43,12 @@ impl Emitter {
     ///
     /// # Errors
     /// The measurement is empty, starts with `#`, or has what line protocol can't carry.
-    #[inline]
+    #[inline(always)]
     pub fn line(&mut self, measurement: impl AsMeasurement) -> Result<Line<'_, WithTags>, Refused> {
         Line::start(self, measurement)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&mut self, record: usize) {
         self.record = record as u32;
         self.mark = (self.ends.len(), self.ended);
@@ -63,7 +63,7 @@ impl Emitter {
         self.ended = ended;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end_line(&mut self, end: usize) {
         self.ended = end;
         self.ends.push(end as u32);
@@ -72,7 +72,7 @@ impl Emitter {
 
     /// Notes the name of a tag or field of the current line. Servers differ on a name that comes twice: refuse the
     /// line, keep the first, keep the last.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add_name(&mut self, start: usize, end: usize) -> Result<(), Fault> {
         let name = &self.bytes[start..end];
         if self.names.iter().any(|&(start, end)| self.bytes[start..end] == *name) {
@@ -83,7 +83,7 @@ impl Emitter {
     }
 
     /// Makes room for `additional` bytes from `at` on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reserve(&mut self, at: usize, additional: usize) {
         if self.bytes.len() - at < additional {
             self.grow(at + additional);

@@ -30,7 +30,7 @@ pub struct Line<'e, State> {
 }
 
 impl<'e> Line<'e, WithTags> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start(out: &'e mut Emitter, measurement: impl AsMeasurement) -> Result<Self, Refused> {
         let start = out.ended;
         out.names.clear();
@@ -43,7 +43,7 @@ impl<'e> Line<'e, WithTags> {
     ///
     /// # Errors
     /// The name or the value is empty or has what line protocol can't carry, or the name was there before.
-    #[inline]
+    #[inline(always)]
     pub fn tag(mut self, key: impl AsKey, value: impl AsRef<[u8]>) -> Result<Self, Refused> {
         let value = value.as_ref();
         self.key(b',', key, Part::TagKey, text::room(value.len()))?;
@@ -59,7 +59,7 @@ impl<'e, State: Separator> Line<'e, State> {
     ///
     /// # Errors
     /// The text is something else or not finite; or the name is refused.
-    #[inline]
+    #[inline(always)]
     pub fn field_float_text(
         mut self,
         key: impl AsKey,
@@ -133,7 +133,7 @@ impl<'e, State: Separator> Line<'e, State> {
     }
 
     /// Writes the separator, the name and `=`, and makes room for `value` bytes after them.
-    #[inline]
+    #[inline(always)]
     fn key(&mut self, separator: u8, key: impl AsKey, part: Part, value: usize) -> Result<(), Refused> {
         self.out.reserve(self.at, key.room() + value + 2);
         self.out.bytes[self.at] = separator;
@@ -162,7 +162,7 @@ impl<'e, State: Separator> Line<'e, State> {
         self.at += before - room.len();
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_fields(self) -> Line<'e, WithFields> {
         Line { out: self.out, at: self.at, series: self.series, state: PhantomData }
     }
@@ -170,7 +170,7 @@ impl<'e, State: Separator> Line<'e, State> {
 
 impl Line<'_, WithFields> {
     /// Ends the line. It gets its record's timestamp from the host.
-    #[inline]
+    #[inline(always)]
     pub fn end(self) {
         self.out.end_line(self.at);
     }

@@ -5,7 +5,7 @@ use crate::words;
 /// The parts of `value` between separators, as they are: `a,,b` has three. A value without a separator is one part.
 ///
 /// The same as `value.split(..)`, but looks at eight bytes at a time.
-#[inline]
+#[inline(always)]
 pub fn split(value: &[u8], separator: u8) -> Parts<'_> {
     Parts { rest: Some(value), separator }
 }
@@ -20,7 +20,7 @@ pub struct Parts<'v> {
 impl<'v> Iterator for Parts<'v> {
     type Item = &'v [u8];
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'v [u8]> {
         let rest = self.rest?;
         if let Some(at) = words::find(rest, self.separator) {

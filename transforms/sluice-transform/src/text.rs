@@ -12,7 +12,7 @@ pub(crate) fn room(len: usize) -> usize {
 }
 
 /// Writes `text` at `at`, escaped, and returns where it ends. There must be [`room`] for it.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_text(bytes: &mut [u8], at: usize, text: &[u8], part: Part) -> Result<usize, Refused> {
     let is_plain = words::copy_if_plain(bytes, at, text);
     if is_plain && fault_of_whole(text, part).is_none() {
@@ -41,7 +41,7 @@ fn write_unusual(bytes: &mut [u8], mut at: usize, text: &[u8], part: Part) -> Re
 }
 
 /// What is wrong with a text whatever its characters.
-#[inline]
+#[inline(always)]
 fn fault_of_whole(text: &[u8], part: Part) -> Option<Fault> {
     match text {
         [] => Some(Fault::Empty),
@@ -84,16 +84,21 @@ impl Checked {
         Ok(Self { pieces: pieces[..len.div_ceil(16)].into(), len })
     }
 
-    #[inline]
+    #[inline(always)]
     fn room(&self) -> usize {
         self.pieces.len() * 16
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, bytes: &mut [u8], at: usize) -> usize {
         let (room, _) = bytes[at..].as_chunks_mut();
-        for (to, from) in room.iter_mut().zip(&self.pieces) {
+        // Most names are one piece; LLVM makes a call of the loop.
+        if let ([to, ..], [from]) = (&mut *room, &*self.pieces) {
             *to = *from;
+        } else {
+            for (to, from) in room.iter_mut().zip(&self.pieces) {
+                *to = *from;
+            }
         }
         at + self.len
     }
@@ -162,36 +167,36 @@ pub(crate) mod sealed {
     }
 
     impl Write for &[u8] {
-        #[inline]
+        #[inline(always)]
         fn room(&self) -> usize {
             room(self.len())
         }
 
-        #[inline]
+        #[inline(always)]
         fn write(self, bytes: &mut [u8], at: usize, part: Part) -> Result<usize, Refused> {
             write_text(bytes, at, self, part)
         }
     }
 
     impl Write for &str {
-        #[inline]
+        #[inline(always)]
         fn room(&self) -> usize {
             room(self.len())
         }
 
-        #[inline]
+        #[inline(always)]
         fn write(self, bytes: &mut [u8], at: usize, part: Part) -> Result<usize, Refused> {
             write_text(bytes, at, self.as_bytes(), part)
         }
     }
 
     impl Write for &Checked {
-        #[inline]
+        #[inline(always)]
         fn room(&self) -> usize {
             Checked::room(self)
         }
 
-        #[inline]
+        #[inline(always)]
         fn write(self, bytes: &mut [u8], at: usize, _: Part) -> Result<usize, Refused> {
             Ok(Checked::write(self, bytes, at))
         }
@@ -200,12 +205,12 @@ pub(crate) mod sealed {
     macro_rules! write_as_checked {
         ($($name:ty),*) => {$(
             impl Write for &$name {
-                #[inline]
+                #[inline(always)]
                 fn room(&self) -> usize {
                     self.0.room()
                 }
 
-                #[inline]
+                #[inline(always)]
                 fn write(self, bytes: &mut [u8], at: usize, part: Part) -> Result<usize, Refused> {
                     Write::write(&self.0, bytes, at, part)
                 }

@@ -1,7 +1,8 @@
 //! Short texts, eight bytes at a time.
 //!
 //! In WebAssembly a copy or a search of run-time length is a call, and a loop over bytes pays for its epoch check at
-//! every byte. Symbols, names and numbers are a few bytes long: as one, two or three words they cost neither.
+//! every byte. Symbols, names and numbers are a few bytes long: as one, two or three words they cost neither. For the
+//! same reason all of it is `inline(always)`: otherwise LLVM makes functions of it, and each has its epoch check too.
 
 /// One in every byte.
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
@@ -29,7 +30,7 @@ fn mask(len: usize) -> u64 {
 }
 
 /// At most eight bytes as a little-endian word, the rest zero.
-#[inline]
+#[inline(always)]
 fn load(text: &[u8]) -> u64 {
     let len = text.len();
     if let Some(bytes) = text.first_chunk::<8>() {
@@ -43,53 +44,61 @@ fn load(text: &[u8]) -> u64 {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn store(bytes: &mut [u8], at: usize, word: u64) {
     bytes[at..][..8].copy_from_slice(&word.to_le_bytes());
 }
 
 /// Where `byte` is first in `text`.
-#[inline]
+#[inline(always)]
 pub(crate) fn find(text: &[u8], byte: u8) -> Option<usize> {
-    let (words, rest) = text.as_chunks::<8>();
+    let at = |start: usize, hits: u64| start + hits.trailing_zeros() as usize / 8;
+    let (words, _) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let hits = zeros(u64::from_le_bytes(*word) ^ repeat(byte));
         if hits != 0 {
-            return Some(index * 8 + hits.trailing_zeros() as usize / 8);
+            return Some(at(index * 8, hits));
         }
     }
-    let hits = zeros(load(rest) ^ repeat(byte)) & mask(rest.len());
-    (hits != 0).then(|| text.len() - rest.len() + hits.trailing_zeros() as usize / 8)
+    // The last word overlaps the one before, in which there is no hit.
+    let (start, last) = match text.last_chunk::<8>() {
+        Some(last) => (text.len() - 8, u64::from_le_bytes(*last)),
+        None => (0, load(text)),
+    };
+    let hits = zeros(last ^ repeat(byte)) & mask(text.len());
+    (hits != 0).then(|| at(start, hits))
 }
 
 /// Copies `text` to `bytes[at..]`, which has room for it and [`OVERRUN`] more.
-#[inline]
+#[inline(always)]
 pub(crate) fn copy(bytes: &mut [u8], at: usize, text: &[u8]) {
     copy_classified(bytes, at, text, |_| 0);
 }
 
 /// Copies `text` to `bytes[at..]`, which has room for it and [`OVERRUN`] more, and says whether `class` is other than
 /// zero for a byte of it.
-#[inline]
+#[inline(always)]
 fn copy_classified(bytes: &mut [u8], at: usize, text: &[u8], class: impl Fn(u64) -> u64) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
+    let Some(last) = text.last_chunk::<8>() else {
+        let word = load(text);
+        store(bytes, at, word);
+        return class(word) & mask(text.len()) != 0;
+    };
     let mut found = 0;
-    let mut to = at;
-    for word in words {
+    for (index, word) in text.as_chunks::<8>().0.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        store(bytes, to, word);
+        store(bytes, at + index * 8, word);
         found |= class(word);
-        to += 8;
     }
-    let word = load(rest);
-    store(bytes, to, word);
-    found |= class(word) & mask(rest.len());
-    found != 0
+    // The last word overlaps the one before.
+    let word = u64::from_le_bytes(*last);
+    store(bytes, at + text.len() - 8, word);
+    (found | class(word)) != 0
 }
 
 /// As [`copy`], and says whether nothing in `text` has to be escaped or looked at: no blank, comma, equals sign,
 /// backslash, control character, or byte beyond ASCII.
-#[inline]
+#[inline(always)]
 pub(crate) fn copy_if_plain(bytes: &mut [u8], at: usize, text: &[u8]) -> bool {
     !copy_classified(bytes, at, text, |word| {
         let to_blank = word.wrapping_sub(repeat(b' ' + 1)) & !word;
@@ -109,16 +118,24 @@ fn not_digits(word: u64) -> u64 {
 
 /// Copies `text` as [`copy`] does, and says whether it is digits with at most one point between them, no more than 16
 /// bytes. If it isn't it may still be a number.
-#[inline]
+#[inline(always)]
 pub(crate) fn copy_if_plain_decimal(bytes: &mut [u8], at: usize, text: &[u8]) -> bool {
-    let (first, second) = text.split_at_checked(8).unwrap_or((text, &[]));
-    if second.len() > 8 || text.is_empty() {
-        return false;
-    }
-    let words = [load(first), load(second)];
-    store(bytes, at, words[0]);
-    store(bytes, at + first.len(), words[1]);
-    let others = [not_digits(words[0]) & mask(first.len()), not_digits(words[1]) & mask(second.len())];
+    let len = text.len();
+    let others = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(first), Some(last)) if len <= 16 => {
+            let [first, last] = [first, last].map(|word| u64::from_le_bytes(*word));
+            store(bytes, at, first);
+            store(bytes, at + len - 8, last);
+            // Of the last word only the bytes that are not in the first.
+            [not_digits(first), not_digits(last).checked_shr((16 - len as u32) * 8).unwrap_or(0)]
+        }
+        (None, None) if len > 0 => {
+            let word = load(text);
+            store(bytes, at, word);
+            [not_digits(word) & mask(len), 0]
+        }
+        _ => return false,
+    };
     let point = match others {
         [0, 0] => return true,
         [other, 0] => other.trailing_zeros() as usize / 8,
@@ -126,7 +143,7 @@ pub(crate) fn copy_if_plain_decimal(bytes: &mut [u8], at: usize, text: &[u8]) ->
         _ => return false,
     };
     let is_one = others.iter().all(|&other| other & other.wrapping_sub(1) == 0);
-    is_one && point > 0 && point + 1 < text.len() && text[point] == b'.'
+    is_one && point > 0 && point + 1 < len && text[point] == b'.'
 }
 
 #[cfg(test)]

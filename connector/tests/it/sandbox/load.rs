@@ -1,11 +1,12 @@
 //! Whatever is no transform is refused when it is loaded, by the rule that it breaks.
 
 use std::fs::File;
+use std::path::Path;
 
 use sluice::config::ModuleRef;
-use sluice::transform::engine::LoadError;
+use sluice::transform::engine::{LoadError, Module};
 
-use super::guest::{LIMITS, component, core, engine, lines, replaced, run, start, values};
+use super::guest::{LIMITS, both, component, core, engine, lines, load, replaced, run, start, values};
 
 /// The log import of the hostile guest. The others have its length.
 const LOG: &str = "sluice:transform/log@1.0.0";
@@ -80,7 +81,7 @@ fn an_import_that_is_not_ours_is_named() {
 #[test]
 fn wasi_may_be_imported_and_has_nothing_in_it() {
     let module = replaced(component(), LOG, "wasi:logging/logging@0.1.0");
-    let mut transform = start(&module, &[("mode", "flood-logs"), ("when", "strike")], LIMITS).unwrap();
+    let mut transform = start(&load(&module), &[("mode", "flood-logs"), ("when", "strike")], LIMITS).unwrap();
     assert_eq!(lines(&run(&mut transform, &values(["a"])).unwrap()).len(), 1);
     let error = run(&mut transform, &values(["strike"])).unwrap_err().to_string();
     assert!(error.contains("wasi:logging/logging@0.1.0"), "{error}");
@@ -91,7 +92,7 @@ fn a_larger_minor_version_is_accepted_and_another_major_is_not() {
     for module in [core(), component()] {
         // In a core module the version also stands in its component type.
         let minor = replaced(module, "@1.0.0", "@1.7.3");
-        let mut transform = start(&minor, &[("mode", "flood-logs")], LIMITS).unwrap();
+        let mut transform = start(&load(&minor), &[("mode", "flood-logs")], LIMITS).unwrap();
         assert_eq!(lines(&run(&mut transform, &values(["a"])).unwrap()).len(), 1, "the log import is linked");
     }
     let major = replaced(component(), "@1.0.0", "@2.0.0");
@@ -102,14 +103,14 @@ fn a_larger_minor_version_is_accepted_and_another_major_is_not() {
 #[test]
 fn a_file_that_cannot_be_a_module_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let load = |path: &std::path::Path| engine().load(&ModuleRef::Path(path.to_owned())).map(drop).unwrap_err();
-    let missing = load(&folder.path().join("missing.wasm"));
+    let load_file = |path: &Path| engine().load(&ModuleRef::Path(path.to_owned())).map(drop).unwrap_err();
+    let missing = load_file(&folder.path().join("missing.wasm"));
     assert!(matches!(missing, LoadError::Read { .. }) && missing.to_string().contains("missing.wasm"), "{missing}");
-    let directory = load(folder.path());
+    let directory = load_file(folder.path());
     assert!(matches!(directory, LoadError::Read { .. }), "{directory}");
     let large = folder.path().join("large.wasm");
     File::create(&large).unwrap().set_len((32 << 20) + 1).unwrap();
-    let error = load(&large);
+    let error = load_file(&large);
     assert!(matches!(error, LoadError::TooLarge { bytes: 33_554_433, .. }), "{error}");
     assert!(error.to_string().contains("large.wasm") && error.to_string().contains("33554432"), "{error}");
     let digest = engine().load(&ModuleRef::Digest("00".to_owned())).map(drop).unwrap_err();
@@ -118,8 +119,7 @@ fn a_file_that_cannot_be_a_module_is_named() {
 
 #[test]
 fn a_module_is_told_by_the_digest_of_its_file() {
-    let [as_core, as_component] =
-        [core(), component()].map(|module| engine().load_bytes("m", module).unwrap().digest().to_owned());
+    let [as_core, as_component] = both().each_ref().map(Module::digest);
     assert!(as_core.len() == 64 && as_core != as_component);
     assert_eq!(engine().load_bytes("other", core()).unwrap().digest(), as_core);
 }

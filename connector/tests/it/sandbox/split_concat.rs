@@ -1,19 +1,22 @@
 //! The shipped transform `split-concat` as a module in the real host does what it does natively.
 
+use std::sync::OnceLock;
+
 use sluice::batch::{Batch, Inputs, Record};
 use sluice::config::ModuleRef;
+use sluice::transform::engine::Module;
 use sluice::transform::{Limits, Output, Transform};
 
-use super::guest::{LIMITS, engine, lines, run};
+use super::guest::{LIMITS, engine, lines, run, start};
 use table::{Becomes, Tally};
 
 #[path = "../../../../transforms/split-concat/tests/values/table.rs"]
 mod table;
 
 fn split_concat(settings: &[(&str, &str)]) -> Transform {
-    let module = engine().load(&ModuleRef::Builtin("split-concat".to_owned())).unwrap();
-    let settings = settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
-    Transform::new(module, settings, Limits { memory_max_bytes: 16 << 20, ..LIMITS }).unwrap()
+    static MODULE: OnceLock<Module> = OnceLock::new();
+    let module = MODULE.get_or_init(|| engine().load(&ModuleRef::Builtin("split-concat".to_owned())).unwrap());
+    start(module, settings, Limits { memory_max_bytes: 16 << 20, ..LIMITS }).unwrap()
 }
 
 fn batch(values: &[Option<Vec<u8>>]) -> Batch {

@@ -25,7 +25,11 @@ const MODES: &[(&str, Behaviour)] = &[
     ("loop", endless_loop),
     ("memory", endless_memory),
     ("stack", |batch| {
-        black_box(recurse(u64::from(batch.partition.unsigned_abs())));
+        black_box(recurse(u64::MAX - u64::from(batch.partition.unsigned_abs())));
+        ok(batch)
+    }),
+    ("stack-in-memory", |batch| {
+        black_box(recurse_in_memory(u64::from(batch.partition.unsigned_abs())));
         ok(batch)
     }),
     ("lines-ends-descending", |batch| with(batch, |output| output.lines.ends.reverse())),
@@ -133,10 +137,17 @@ fn endless_memory(batch: &Batch) -> Output {
     ok(batch)
 }
 
-#[allow(unconditional_recursion, reason = "that is the attack")]
+/// Frames on the host's stack only. The result is put together so that no compiler makes a loop of it.
+#[inline(never)]
 fn recurse(depth: u64) -> u64 {
+    if depth == 0 { 1 } else { recurse(depth - 1).wrapping_mul(depth | 1) ^ depth }
+}
+
+/// Frames in linear memory, where the guest's toolchain keeps what has an address.
+#[allow(unconditional_recursion, reason = "that is the attack")]
+fn recurse_in_memory(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
-    recurse(black_box(depth.wrapping_add(1))).wrapping_add(frame[black_box(1)])
+    recurse_in_memory(black_box(depth.wrapping_add(1))).wrapping_add(frame[black_box(1)])
 }
 
 fn flood_logs(batch: &Batch) -> Output {
