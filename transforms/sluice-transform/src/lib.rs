@@ -67,7 +67,7 @@ pub use record::{Header, Headers, Record};
 pub use refused::{Fault, Part, Refused};
 pub use reject::Reject;
 pub use settings::Settings;
-pub use split::{Parts, split};
+pub use split::{Parts, split, trim};
 pub use text::{AsKey, AsMeasurement, Key, Measurement};
 
 /// A transform: settings in, then lines for each record.

@@ -52,21 +52,27 @@ fn store(bytes: &mut [u8], at: usize, word: u64) {
 /// Where `byte` is first in `text`.
 #[inline(always)]
 pub(crate) fn find(text: &[u8], byte: u8) -> Option<usize> {
-    let at = |start: usize, hits: u64| start + hits.trailing_zeros() as usize / 8;
-    let (words, _) = text.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let hits = zeros(u64::from_le_bytes(*word) ^ repeat(byte));
-        if hits != 0 {
-            return Some(at(index * 8, hits));
+    let hits = |word: [u8; 8]| zeros(u64::from_le_bytes(word) ^ repeat(byte));
+    let at = |start: usize, hits: u64| Some(start + hits.trailing_zeros() as usize / 8);
+    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else {
+        let hits = hits(load(text).to_le_bytes()) & mask(text.len());
+        return if hits == 0 { None } else { at(0, hits) };
+    };
+    let first = hits(*first);
+    if first != 0 {
+        return at(0, first);
+    }
+    if text.len() > 16 {
+        for (index, word) in text.as_chunks().0.iter().enumerate().skip(1) {
+            let hits = hits(*word);
+            if hits != 0 {
+                return at(index * 8, hits);
+            }
         }
     }
     // The last word overlaps the one before, in which there is no hit.
-    let (start, last) = match text.last_chunk::<8>() {
-        Some(last) => (text.len() - 8, u64::from_le_bytes(*last)),
-        None => (0, load(text)),
-    };
-    let hits = zeros(last ^ repeat(byte)) & mask(text.len());
-    (hits != 0).then(|| at(start, hits))
+    let last = hits(*last);
+    if last == 0 { None } else { at(text.len() - 8, last) }
 }
 
 /// Copies `text` to `bytes[at..]`, which has room for it and [`OVERRUN`] more.
@@ -79,21 +85,24 @@ pub(crate) fn copy(bytes: &mut [u8], at: usize, text: &[u8]) {
 /// zero for a byte of it.
 #[inline(always)]
 fn copy_classified(bytes: &mut [u8], at: usize, text: &[u8], class: impl Fn(u64) -> u64) -> bool {
-    let Some(last) = text.last_chunk::<8>() else {
+    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else {
         let word = load(text);
         store(bytes, at, word);
         return class(word) & mask(text.len()) != 0;
     };
-    let mut found = 0;
-    for (index, word) in text.as_chunks::<8>().0.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        store(bytes, at + index * 8, word);
-        found |= class(word);
+    let [first, last] = [first, last].map(|word| u64::from_le_bytes(*word));
+    let mut found = class(first) | class(last);
+    store(bytes, at, first);
+    if text.len() > 16 {
+        for (index, word) in text.as_chunks().0.iter().enumerate().skip(1) {
+            let word = u64::from_le_bytes(*word);
+            store(bytes, at + index * 8, word);
+            found |= class(word);
+        }
     }
     // The last word overlaps the one before.
-    let word = u64::from_le_bytes(*last);
-    store(bytes, at + text.len() - 8, word);
-    (found | class(word)) != 0
+    store(bytes, at + text.len() - 8, last);
+    found != 0
 }
 
 /// As [`copy`], and says whether nothing in `text` has to be escaped or looked at: no blank, comma, equals sign,

@@ -3,7 +3,7 @@
 //! Blanks and line ends around a part are trimmed, parts after the second are ignored, and a null value is filtered.
 //! The price keeps its digits and is always a float.
 
-use sluice_transform::{Emitter, Key, Measurement, Part, Record, Refused, Reject, Settings, Transform, split};
+use sluice_transform::{Emitter, Key, Measurement, Part, Record, Refused, Reject, Settings, Transform, split, trim};
 
 /// The transform, configured.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl SplitConcat {
     fn split<'v>(&self, value: &'v [u8]) -> Result<(&'v [u8], &'v [u8]), Reject> {
         let mut parts = split(value, self.separator);
         match (parts.next(), parts.next()) {
-            (Some(symbol), Some(price)) => Ok((symbol.trim_ascii(), price.trim_ascii())),
+            (Some(symbol), Some(price)) => Ok((trim(symbol), trim(price))),
             _ if value.is_empty() => Err("value is empty".into()),
             _ => Err(format!("value has no separator {:?}", char::from(self.separator)).into()),
         }

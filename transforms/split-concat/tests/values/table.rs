@@ -21,7 +21,10 @@ const TAG: &[(&str, &str)] = &[("symbol.as", "tag")];
 const ALL: &[(&str, &str)] =
     &[("symbol.as", "tag"), ("symbol.tag", "a pair"), ("price.field", "usd"), ("measurement", "a,b c=d")];
 
-const LINES: &[(&[(&str, &str)], &str, &str)] = &[
+/// Settings, value, line.
+type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
+const LINES: &[Row<'_>] = &[
     (NONE, "BTC-USD,19890.1212", "cryptos BTC-USD=19890.1212"),
     (NONE, " BTC-USD , 19890.1212\r\n", "cryptos BTC-USD=19890.1212"),
     (NONE, "\tBTC-USD\t,\t19890.1212\t\n", "cryptos BTC-USD=19890.1212"),
