@@ -21,6 +21,9 @@ use crate::status::{Board, TaskState};
 const STOP_POLL: Duration = Duration::from_millis(20);
 const STOP_REPORT: Duration = Duration::from_secs(2);
 
+/// What committing and leaving the group may take beyond `task.shutdown.graceful.timeout.ms`.
+const LEAVE_TIME: Duration = Duration::from_secs(3);
+
 /// Why the process can't start.
 #[derive(Debug, Error)]
 pub enum AppError {
@@ -125,8 +128,8 @@ impl Worker {
     /// Gives back whether every task ended in time.
     pub async fn stop(self) -> bool {
         self.connectors.iter().for_each(Connector::stop);
-        // Twice: a task takes up to one for its writes, and then commits and leaves the group.
-        let deadline = Instant::now() + self.config.shutdown_timeout * 2;
+        // A task takes up to the one for its writes, and then commits and leaves the group.
+        let deadline = Instant::now() + self.config.shutdown_timeout + LEAVE_TIME;
         let mut report = Instant::now() + STOP_REPORT;
         let mut pending = self.pending();
         while !pending.is_empty() && Instant::now() < deadline {

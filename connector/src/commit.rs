@@ -112,6 +112,11 @@ impl Ledger {
         self.watermark
     }
 
+    /// The offset of the first record that is not decided: everything from it on is lag.
+    pub fn undecided(&self) -> Option<i64> {
+        self.open.front().map(|entry| entry.range.first).or(self.watermark)
+    }
+
     /// Whether everything received is decided.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty()

@@ -188,9 +188,15 @@ impl Parts {
             (metrics.clone(), board.clone()),
             thread::current(),
         );
-        let pipeline = Pipeline::open(&worker, config, task, transform, lane, stop, (metrics, board))
+        let told = board.clone();
+        let mut pipeline = Pipeline::open(&worker, config, task, transform, lane, stop, (metrics, board))
             .map_err(|error| crate::trace(&error))?;
-        pipeline.run().map_err(|error| crate::trace(&error))
+        pipeline.run().map_err(|error| {
+            let trace = crate::trace(&error);
+            // Before the pipeline is dropped: leaving the group may take a while, and the failure is to be seen now.
+            told.set(TaskState::failed(trace.clone()));
+            trace
+        })
     }
 }
 

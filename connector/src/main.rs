@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
         },
-        Command::Demo(args) => match runtime().block_on(show(&args, log)) {
+        Command::Demo(args) => match on_runtime(show(&args, log)) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(FAILED),
             Err(error) => fail(FAILED, &*error),
@@ -62,7 +62,7 @@ fn run(args: &RunArgs) -> ExitCode {
         Ok(connectors) => connectors,
         Err(error) => return fail(USAGE, &error),
     };
-    runtime().block_on(serve(worker, &connectors))
+    on_runtime(serve(worker, &connectors))
 }
 
 /// From start to stop. The first signal stops in an orderly way, the second at once.
@@ -120,13 +120,17 @@ impl Signals {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+fn on_runtime<T>(work: impl Future<Output = T>) -> T {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.min(RUNTIME_THREADS_MAX))
         .enable_all()
         .build()
-        .expect("the system gives threads")
+        .expect("the system gives threads");
+    let result = runtime.block_on(work);
+    // Not dropped: that would wait for name look-ups under way, without a limit.
+    runtime.shutdown_background();
+    result
 }
 
 fn fail(code: u8, error: &dyn Error) -> ExitCode {

@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::CommitMode;
-
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::metrics::{Stage, TaskMetrics};
 use crate::sink::body::{Assembler, Origin, Ranges};
@@ -32,6 +30,9 @@ const NAP: Duration = Duration::from_millis(250);
 /// How often lag is measured.
 const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What the last commit gets at least, even if the writes before it took all the time there was.
+const LAST_COMMIT_MIN: Duration = Duration::from_secs(1);
+
 /// Everything that one task owns.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -41,6 +42,8 @@ pub struct Pipeline {
     lane: Lane,
     assignment: Assignment,
     paused: bool,
+    /// Commits that are sent and not answered.
+    commits_open: u32,
     /// While nothing fails: how often something has failed so far.
     healthy: Option<u64>,
     connector: Arc<ConnectorConfig>,
@@ -83,6 +86,7 @@ impl Pipeline {
             lane,
             assignment: Assignment::new(connector.tiebreak),
             paused: false,
+            commits_open: 0,
             healthy: None,
             brokers: worker.client.get("bootstrap.servers").cloned().unwrap_or_default(),
             shutdown_timeout: worker.shutdown_timeout,
@@ -103,7 +107,7 @@ impl Pipeline {
     /// # Errors
     ///
     /// What made the task fail. The offset of the record at fault is not committed; everything before it is.
-    pub fn run(mut self) -> Result<(), TaskError> {
+    pub fn run(&mut self) -> Result<(), TaskError> {
         self.lane.greet();
         let result = self.find_topics().and_then(|()| self.work());
         self.drain();
@@ -113,6 +117,8 @@ impl Pipeline {
     fn work(&mut self) -> Result<(), TaskError> {
         while !self.stop.is_set() {
             self.finish_writes()?;
+            // Before records are taken: a full body that can leave makes room for them.
+            self.dispatch();
             self.serve_group()?;
             self.hold_back()?;
             let busy = self.take_records()?;
@@ -145,7 +151,8 @@ impl Pipeline {
         self.metrics.points_written(written.body.lines() as u64);
         self.metrics.bytes_written(written.bytes as u64);
         for part in &written.body.parts {
-            for &(time, count) in &part.times {
+            // A record without a time has no age.
+            for &(time, count) in part.times.iter().filter(|&&(time, _)| time >= 0) {
                 self.metrics.freshness(Duration::from_millis(now.saturating_sub(time).max(0) as u64), count);
             }
             self.assignment.complete(part)?;
@@ -228,12 +235,11 @@ impl Pipeline {
         let now = Instant::now();
         if now >= self.next_commit {
             self.next_commit = now + self.connector.offset_flush_interval;
-            self.commit(CommitMode::Async);
+            self.commit();
         }
         if now >= self.next_lag {
             self.next_lag = now + LAG_INTERVAL;
-            let source = &self.source;
-            self.assignment.measure_lag(now_ms(), |partition| source.end_offset(partition));
+            self.assignment.measure_lag(now_ms(), &self.source);
         }
         self.board.beat();
     }
@@ -259,13 +265,14 @@ impl Pipeline {
             self.dispatch();
             thread::park_timeout(NAP.min(deadline - now));
             // The first failure is the one that is told; here only what succeeds matters.
-            if let Err(error) = self.finish_writes() {
+            if let Err(error) = self.finish_writes().and(self.serve_group()) {
                 tracing::debug!(%error, "while draining");
             }
-            self.hear_commits();
         }
-        self.hear_commits();
-        self.commit(CommitMode::Sync);
+        self.commit_finally(deadline.max(Instant::now() + LAST_COMMIT_MIN));
+        if let Err(error) = self.finish_revoke_now() {
+            tracing::debug!(%error, "while leaving the group");
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -58,11 +58,21 @@ pub struct KafkaSource {
     errors: Vec<PartitionError>,
 }
 
+/// What the latest drain took of a partition.
+#[derive(Debug, Default, Clone, Copy)]
+struct Latest {
+    drain: u64,
+    first: i64,
+    next: i64,
+}
+
 /// The assigned partitions and the batches being filled. A slot's number is good until its partition is given back.
 #[derive(Default)]
 struct Slots {
     partitions: Vec<Option<TopicPartition>>,
     open: Vec<Batch>,
+    latest: Vec<Latest>,
+    drains: u64,
     by_name: HashMap<TopicPartition, usize>,
     /// By topic handle and number: saves the name's hash for each run of messages. Forgotten at every change.
     by_id: HashMap<(usize, i32), Option<usize>>,
@@ -119,12 +129,16 @@ impl KafkaSource {
 
     /// Serves the group. To be called often, whatever else goes on: this is what keeps the task in the group.
     pub fn poll(&mut self, wanted: Inputs) -> Vec<GroupEvent> {
-        while let Some(polled) = self.consumer.poll(Duration::ZERO) {
-            match polled {
+        loop {
+            let heard = self.consumer.context().heard();
+            match self.consumer.poll(Duration::ZERO) {
+                // «Nothing» is also the answer after an event that went to the context, and then there may be more behind it.
+                None if self.consumer.context().heard() == heard => break,
+                None => {}
                 // Records come by the task's queue. One that was on its way before the queues were forwarded does not.
-                Ok(message) => self.slots.push_borrowed(&message, wanted),
+                Some(Ok(message)) => self.slots.push_borrowed(&message, wanted),
                 // Told through the context's `error` as well, with its reason.
-                Err(error) => tracing::debug!(%error, "consumer error"),
+                Some(Err(error)) => tracing::debug!(%error, "consumer error"),
             }
         }
         self.consumer.context().take_events()
@@ -133,6 +147,7 @@ impl KafkaSource {
     /// Takes what has been fetched, up to 4,096 records, without waiting. Gives back whether there was anything. The
     /// batches are then in [`KafkaSource::next_filled`], the partitions' errors in [`KafkaSource::take_errors`].
     pub fn take(&mut self, wanted: Inputs) -> bool {
+        self.slots.drains += 1;
         let (slots, errors) = (&mut self.slots, &mut self.errors);
         let mut run = (0, -1, None);
         let taken = self.queue.drain(|message| {
@@ -147,8 +162,7 @@ impl KafkaSource {
             }
             // A partition on its way to another owner: that one will read the record.
             let Some(slot) = run.2 else { return };
-            slots.push(slot, &message.record(), wanted);
-            if wanted.headers {
+            if slots.push(slot, &message.record(), wanted) && wanted.headers {
                 message.headers(|name, value| slots.open[slot].push_header(name, value));
                 slots.open[slot].end_headers();
             }
@@ -184,8 +198,11 @@ impl KafkaSource {
         for partition in partitions {
             self.queue.forward(&partition.topic, partition.partition);
         }
+        let list = to_list(partitions);
+        // librdkafka keeps a pause beyond the assignment it was made in.
+        self.consumer.resume(&list)?;
         let slots = partitions.iter().map(|partition| self.slots.open(partition.clone())).collect();
-        group::assign(&self.consumer, &to_list(partitions))?;
+        group::assign(&self.consumer, &list)?;
         Ok(slots)
     }
 
@@ -224,21 +241,27 @@ impl KafkaSource {
         self.consumer.resume(&self.consumer.assignment()?)
     }
 
-    /// Commits for each partition the offset of the next record to read. `Async`: the outcome comes as
-    /// [`GroupEvent::Committed`].
+    /// Sends for each partition the offset of the next record to read. The outcome comes as [`GroupEvent::Committed`].
     ///
     /// # Errors
     ///
-    /// With `CommitMode::Sync`, if the brokers refused.
-    pub fn commit(&self, offsets: &[(TopicPartition, i64)], mode: CommitMode) -> KafkaResult<()> {
+    /// If librdkafka refuses to send it.
+    pub fn commit(&self, offsets: &[(TopicPartition, i64)]) -> KafkaResult<()> {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (partition, next) in offsets {
             list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*next))?;
         }
-        match mode {
-            CommitMode::Async => queue::commit_async(&self.consumer, &list),
-            CommitMode::Sync => self.consumer.commit(&list, mode),
-        }
+        queue::commit_async(&self.consumer, &list)
+    }
+
+    /// The offset after the last record taken of each partition. It passes over what is no record: the markers of transactions.
+    pub fn positions(&self) -> HashMap<TopicPartition, i64> {
+        let list = self.consumer.position().unwrap_or_default();
+        let position = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+            Offset::Offset(offset) => Some((TopicPartition::new(element.topic(), element.partition()), offset)),
+            _ => None,
+        };
+        list.elements().into_iter().filter_map(position).collect()
     }
 
     /// The offset after the last record of a partition, as the last fetch told it; `None` if there was none yet.
@@ -269,7 +292,9 @@ impl Slots {
         if slot == self.partitions.len() {
             self.partitions.push(None);
             self.open.push(Batch::default());
+            self.latest.push(Latest::default());
         }
+        self.latest[slot] = Latest::default();
         self.partitions[slot] = Some(partition.clone());
         self.by_name.insert(partition, slot);
         slot
@@ -293,11 +318,24 @@ impl Slots {
             .or_insert_with(|| by_name.get(&TopicPartition::new(topic(), partition)).copied())
     }
 
-    fn push(&mut self, slot: usize, record: &Record<'_>, wanted: Inputs) {
+    /// Gives back whether the record was taken.
+    ///
+    /// A rebalance pauses every partition for a moment, and librdkafka then goes back to the position that it noted last. If that
+    /// falls into a drain, the drain's records come once more. Those are passed over here; anything older is for the ledger to refuse.
+    fn push(&mut self, slot: usize, record: &Record<'_>, wanted: Inputs) -> bool {
+        let latest = &mut self.latest[slot];
+        if (latest.first..latest.next).contains(&record.offset) {
+            return false;
+        }
+        if latest.drain != self.drains {
+            (latest.first, latest.drain) = (record.offset, self.drains);
+        }
+        latest.next = record.offset + 1;
         if self.open[slot].is_full() {
             self.close_slot(slot);
         }
         self.open[slot].push(record, wanted);
+        true
     }
 
     fn push_borrowed(&mut self, message: &BorrowedMessage<'_>, wanted: Inputs) {
@@ -305,8 +343,7 @@ impl Slots {
         let Some(&slot) = self.by_name.get(&partition) else { return };
         let timestamp = message.timestamp().to_millis().unwrap_or(-1);
         let record = Record { offset: message.offset(), timestamp, key: message.key(), value: message.payload() };
-        self.push(slot, &record, wanted);
-        if wanted.headers {
+        if self.push(slot, &record, wanted) && wanted.headers {
             for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
                 self.open[slot].push_header(header.key.as_bytes(), header.value);
             }

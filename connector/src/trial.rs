@@ -113,17 +113,15 @@ pub fn run(args: &TryArgs, out: &mut impl Write) -> Result<(), TrialError> {
 
 /// Module, settings and limits: from the connector's file if one is given, and from the command line, which wins.
 fn transform_config(args: &TryArgs) -> Result<TransformConfig, TrialError> {
+    let plugin_path = validate::worker_plugin_path(&args.worker)?;
     let mut config = match &args.connector {
-        Some(file) => {
-            let plugin_path = args.worker.plugin_path.as_deref();
-            validate::read_connector(file, &validate::plugin_path(plugin_path))?.config.transform
-        }
+        Some(file) => validate::read_connector(file, &plugin_path)?.config.transform,
         None => validate::bare_transform(),
     };
     if let Some(module) = &args.module {
         config.module = match module.strip_prefix("builtin:") {
             Some(name) => ModuleRef::Builtin(name.to_owned()),
-            None => ModuleRef::Path(PathBuf::from(module)),
+            None => validate::locate(ModuleRef::Path(PathBuf::from(module)), &plugin_path),
         };
     }
     config.settings.retain(|(key, _)| !args.config.iter().any(|(given, _)| given == key));

@@ -53,13 +53,26 @@ pub enum FileError {
 ///
 /// If the file can't be read, or settings are wrong: all of them at once.
 pub fn read_worker(args: &WorkerArgs) -> Result<WorkerConfig, WorkerError> {
-    let file = args.worker.as_deref().map(config::load).transpose()?.unwrap_or_default();
-    let Checked { config, warnings } = WorkerConfig::check(&file, std::env::vars(), &args.flags())?;
+    let Checked { config, warnings } = check_worker(args)?;
     for warning in &warnings {
         tracing::warn!(setting = %warning, "worker setting");
     }
     config.bootstrap_servers()?;
     Ok(config)
+}
+
+/// The folders of `plugin.path`, from wherever the worker's settings come. Asks for no broker.
+///
+/// # Errors
+///
+/// As [`read_worker`].
+pub fn worker_plugin_path(args: &WorkerArgs) -> Result<Vec<PathBuf>, WorkerError> {
+    Ok(check_worker(args)?.config.plugin_path)
+}
+
+fn check_worker(args: &WorkerArgs) -> Result<Checked<WorkerConfig>, WorkerError> {
+    let file = args.worker.as_deref().map(config::load).transpose()?.unwrap_or_default();
+    Ok(WorkerConfig::check(&file, std::env::vars(), &args.flags())?)
 }
 
 /// What can be wrong with the worker's settings.
@@ -119,7 +132,7 @@ pub fn plugin_path(given: Option<&str>) -> Vec<PathBuf> {
 }
 
 /// A file that is not where its name says is looked for in the folders of `plugin.path`.
-fn locate(module: ModuleRef, plugin_path: &[PathBuf]) -> ModuleRef {
+pub(crate) fn locate(module: ModuleRef, plugin_path: &[PathBuf]) -> ModuleRef {
     match module {
         ModuleRef::Path(path) if path.is_relative() && !path.exists() => {
             let found = plugin_path.iter().map(|folder| folder.join(&path)).find(|candidate| candidate.exists());

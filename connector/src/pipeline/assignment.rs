@@ -9,6 +9,7 @@ use crate::metrics::{PartitionMetrics, TaskMetrics};
 use crate::points::Stamper;
 use crate::record::TopicPartition;
 use crate::sink::body::{Appended, Part};
+use crate::source::KafkaSource;
 
 /// One partition in one assignment generation.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Assignment {
         let Some(assigned) = self.get(part.slot).filter(|assigned| assigned.generation == part.generation) else {
             return Ok(());
         };
-        let newest = part.times.iter().map(|&(time, _)| time).max();
+        let newest = part.times.iter().map(|&(time, _)| time).filter(|&time| time >= 0).max();
         assigned.acknowledged_ms = assigned.acknowledged_ms.max(newest);
         assigned.ledger.complete(part.range).map_err(|source| assigned.broken(source))
     }
@@ -119,6 +120,11 @@ impl Assignment {
         Some(revoking.partitions)
     }
 
+    /// The partitions to give back, whether or not everything of them is decided.
+    pub(super) fn take_revoking(&mut self) -> Option<Vec<TopicPartition>> {
+        self.revoking.take().map(|revoking| revoking.partitions)
+    }
+
     pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
         for slot in &mut self.slots {
             if slot.as_ref().is_some_and(|assigned| partitions.contains(&assigned.partition)) {
@@ -129,12 +135,15 @@ impl Assignment {
 
     /// Lag in records: what is in the partition and not decided. In seconds: the age of the newest record that is
     /// acknowledged, while there are others behind it.
-    pub(super) fn measure_lag(&self, now_ms: i64, end_offset: impl Fn(&TopicPartition) -> Option<i64>) {
+    pub(super) fn measure_lag(&self, now_ms: i64, source: &KafkaSource) {
+        let positions = source.positions();
         for assigned in self.slots.iter().flatten() {
-            let (Some(end), Some(next)) = (end_offset(&assigned.partition), assigned.ledger.watermark()) else {
-                continue;
-            };
-            let records = u64::try_from(end - next).unwrap_or(0);
+            let ends = (source.end_offset(&assigned.partition), assigned.ledger.undecided());
+            let (Some(end), Some(next)) = ends else { continue };
+            // What lies between the last record and the end may be no record: a transaction's marker.
+            let at_end = positions.get(&assigned.partition).is_some_and(|&position| position >= end);
+            let all_decided = at_end && assigned.ledger.is_idle();
+            let records = if all_decided { 0 } else { u64::try_from(end - next).unwrap_or(0) };
             let age = assigned.acknowledged_ms.map_or(0, |newest| now_ms.saturating_sub(newest).max(0));
             assigned.metrics.lag(records, if records == 0 { 0.0 } else { age as f64 / 1000.0 });
         }

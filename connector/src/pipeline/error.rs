@@ -82,7 +82,9 @@ pub enum TaskError {
         reason: String,
     },
     /// An invariant broke: a bug of ours, and no ground to commit anything.
-    #[error("the offsets of {partition} are out of order, which is a bug of Sluice; nothing more is committed")]
+    #[error(
+        "the offsets of {partition} went back; if the topic was not made anew or cut off, this is a bug of Sluice; nothing more is committed"
+    )]
     Ledger {
         /// The partition.
         partition: TopicPartition,
@@ -117,7 +119,8 @@ impl TaskError {
             Some((format!("record {partition} offset {offset}"), line.reason.clone()))
         });
         let (records, reason) = guilty.unwrap_or_else(|| (all_records(body), words.to_owned()));
-        Self::Refused { url: url.to_owned(), records, reason }
+        let hint = if matches!(verdict, Verdict::TooLarge { .. }) { "; lower batch.max.bytes" } else { "" };
+        Self::Refused { url: url.to_owned(), records, reason: format!("{reason}{hint}") }
     }
 }
 

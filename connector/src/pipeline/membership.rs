@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::CommitMode;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::{NAP, Pipeline, TaskError};
@@ -16,8 +15,11 @@ use crate::status::TaskState;
 /// How often the same complaint about the brokers is logged.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often a topic is asked for before it counts as missing: a broker may not have heard of a new one yet.
-const TOPIC_QUESTIONS: u32 = 4;
+/// How often the answer to the last commit is looked for; it also wakes the thread.
+const COMMIT_POLL: Duration = Duration::from_millis(20);
+
+/// How long a topic may be unknown before it counts as missing: a broker may not have heard of a new one yet.
+const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Pipeline {
     /// A topic that is not there is a mistake in the configuration; brokers that are not there are waited for.
@@ -25,22 +27,24 @@ impl Pipeline {
         let connector = Arc::clone(&self.connector);
         let Topics::List(topics) = &connector.topics else { return Ok(()) };
         for topic in topics {
-            let mut questions = 0;
+            let mut missing_since = None;
             while !self.stop.is_set() {
+                // First, because it knows why brokers can't be reached.
+                self.serve_group()?;
                 match self.source.topic_exists(topic) {
                     Ok(true) => break,
                     Ok(false) => {
-                        questions += 1;
-                        thread::park_timeout(2 * NAP);
+                        let since: Instant = *missing_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= TOPIC_PATIENCE {
+                            return Err(TaskError::TopicMissing {
+                                topic: topic.clone(),
+                                brokers: self.brokers.clone(),
+                            });
+                        }
                     }
-                    Err(error) => {
-                        self.complain(&error.to_string());
-                        thread::park_timeout(NAP);
-                    }
+                    Err(error) => self.complain(&error.to_string()),
                 }
-                if questions >= TOPIC_QUESTIONS {
-                    return Err(TaskError::TopicMissing { topic: topic.clone(), brokers: self.brokers.clone() });
-                }
+                thread::park_timeout(NAP);
                 self.board.beat();
             }
         }
@@ -52,19 +56,28 @@ impl Pipeline {
 
     /// Serves the group: this has to happen often, whatever the sink does.
     pub(super) fn serve_group(&mut self) -> Result<(), TaskError> {
+        let mut served = Ok(());
         for event in self.source.poll(self.transform.inputs()) {
-            match event {
-                GroupEvent::Assign(partitions) => self.assign(&partitions)?,
-                GroupEvent::Revoke(partitions) => self.begin_revoke(partitions),
-                GroupEvent::Committed(result) => self.committed(result),
-                GroupEvent::ClientError { error, reason } => self.client_error(&error, &reason)?,
-            }
+            // Every event is served, whatever became of those before it: an unanswered one would hold up the whole group.
+            let result = match event {
+                GroupEvent::Assign(partitions) => self.assign(&partitions),
+                GroupEvent::ClientError { error, reason } => self.client_error(&error, &reason),
+                GroupEvent::Revoke(partitions) => {
+                    self.begin_revoke(partitions);
+                    Ok(())
+                }
+                GroupEvent::Committed(result) => {
+                    self.committed(result);
+                    Ok(())
+                }
+            };
+            served = served.and(result);
         }
         for error in self.source.take_errors() {
             let (partition, code) = (error.partition.to_string(), error.code);
             tracing::warn!(partition, ?code, reason = error.reason, "kafka reports an error for a partition");
         }
-        self.finish_revoke()
+        served.and(self.finish_revoke())
     }
 
     fn assign(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
@@ -91,22 +104,33 @@ impl Pipeline {
     /// commits (I3): its ledgers are gone before the group hears the answer.
     fn finish_revoke(&mut self) -> Result<(), TaskError> {
         let Some(partitions) = self.assignment.revocable(Instant::now()) else { return Ok(()) };
-        self.commit(CommitMode::Async);
-        self.assignment.remove(&partitions);
+        self.give_back(&partitions)
+    }
+
+    /// At the end: answers a revocation whether or not its time is over. Nobody would afterwards, and leaving the group waits
+    /// for the answer.
+    pub(super) fn finish_revoke_now(&mut self) -> Result<(), TaskError> {
+        let Some(partitions) = self.assignment.take_revoking() else { return Ok(()) };
+        self.give_back(&partitions)
+    }
+
+    fn give_back(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
+        self.commit();
+        self.assignment.remove(partitions);
         self.metrics.partitions(self.assignment.len());
-        self.source.revoke(&partitions).map_err(TaskError::group)
+        self.source.revoke(partitions).map_err(TaskError::group)
     }
 
     /// While requests fail nothing is fetched: what is fetched ahead would only take memory.
     pub(super) fn hold_back(&mut self) -> Result<(), TaskError> {
-        let troubled = self.lane.is_troubled();
+        let (troubled, troubles) = self.lane.trouble();
         if troubled != self.paused && self.assignment.len() > 0 {
             if troubled { self.source.pause() } else { self.source.resume() }.map_err(TaskError::group)?;
             self.paused = troubled;
             tracing::debug!(paused = troubled, "partitions paused or resumed");
         }
         // The lane says when requests fail; that all is well again is said here, once the task is in its group.
-        let healthy = (!troubled).then(|| self.lane.troubles());
+        let healthy = (!troubled).then_some(troubles);
         if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
             self.healthy = healthy;
             if healthy.is_some() {
@@ -117,17 +141,15 @@ impl Pipeline {
     }
 
     /// Commits what the ledgers allow (I1).
-    pub(super) fn commit(&mut self, mode: CommitMode) {
+    pub(super) fn commit(&mut self) {
         let offsets = self.assignment.take_committable();
         if offsets.is_empty() {
             return;
         }
-        match self.source.commit(&offsets, mode) {
+        match self.source.commit(&offsets) {
             Ok(()) => {
-                tracing::debug!(partitions = offsets.len(), "offsets committed");
-                if mode_is_sync(mode) {
-                    self.metrics.commit_ok();
-                }
+                self.commits_open += 1;
+                tracing::debug!(partitions = offsets.len(), "offsets sent");
             }
             Err(error) => {
                 self.metrics.commit_failed();
@@ -139,6 +161,7 @@ impl Pipeline {
 
     /// The answer to a commit.
     fn committed(&mut self, result: Result<(), String>) {
+        self.commits_open = self.commits_open.saturating_sub(1);
         match result {
             Ok(()) => self.metrics.commit_ok(),
             Err(reason) => {
@@ -149,12 +172,23 @@ impl Pipeline {
         }
     }
 
-    /// Of what the group says, the end only cares for commits that failed: the last one makes up for them.
-    pub(super) fn hear_commits(&mut self) {
-        for event in self.source.poll(self.transform.inputs()) {
-            if let GroupEvent::Committed(result) = event {
-                self.committed(result);
+    /// The last commit, sent again if it is refused, until it is answered or `until`.
+    pub(super) fn commit_finally(&mut self, until: Instant) {
+        self.commit();
+        while self.commits_open > 0 && Instant::now() < until {
+            thread::park_timeout(COMMIT_POLL);
+            if let Err(error) = self.serve_group() {
+                tracing::debug!(%error, "while committing");
             }
+            if self.commits_open == 0 {
+                self.commit();
+            }
+        }
+        if self.commits_open > 0 {
+            tracing::warn!(
+                brokers = self.brokers,
+                "the last commit was not answered in time; its records may be read again"
+            );
         }
     }
 
@@ -185,10 +219,6 @@ impl Pipeline {
             );
         }
     }
-}
-
-fn mode_is_sync(mode: CommitMode) -> bool {
-    matches!(mode, CommitMode::Sync)
 }
 
 fn names(partitions: &[TopicPartition]) -> String {

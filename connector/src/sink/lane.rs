@@ -133,14 +133,10 @@ impl Lane {
         self.in_flight == 0
     }
 
-    /// Whether requests are failing at the moment.
-    pub fn is_troubled(&self) -> bool {
-        self.shared.trouble.failing().now > 0
-    }
-
-    /// How many requests have failed so far, each counted once however often it was retried.
-    pub fn troubles(&self) -> u64 {
-        self.shared.trouble.failing().ever
+    /// Whether requests are failing at the moment, and how many have failed so far, each counted once however often it was retried.
+    pub fn trouble(&self) -> (bool, u64) {
+        let failing = self.shared.trouble.failing();
+        (failing.now > 0, failing.ever)
     }
 
     /// Sends a body. Only after [`Lane::is_free`].
@@ -163,7 +159,14 @@ impl Lane {
 
     /// The next outcome, if there is one.
     pub fn next_outcome(&mut self) -> Option<Written> {
-        while self.requests.try_join_next().is_some() {}
+        while let Some(ended) = self.requests.try_join_next() {
+            // A panic in a request is a bug of ours, as one of the task itself: the task fails with it instead of waiting for ever.
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
         match self.outcomes.try_recv() {
             Ok(written) => {
                 self.in_flight -= 1;

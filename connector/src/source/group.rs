@@ -1,7 +1,7 @@
 //! Life in the consumer group: librdkafka's callbacks become events, which the pipeline answers when it is ready.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as RespErr;
 use rdkafka::client::ClientContext;
@@ -36,6 +36,8 @@ pub enum GroupEvent {
 pub(super) struct Group {
     events: Mutex<Vec<GroupEvent>>,
     closing: AtomicBool,
+    /// How often a callback was called: a poll that says «nothing» may have called one, with more behind it.
+    heard: AtomicU64,
 }
 
 // === impl Group ===
@@ -51,7 +53,17 @@ impl Group {
         self.closing.store(true, Ordering::Release);
     }
 
+    /// Goes up with each callback.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    fn hear(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn push(&self, event: GroupEvent) {
+        self.hear();
         self.events.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(event);
     }
 }
@@ -59,6 +71,7 @@ impl Group {
 impl ClientContext for Group {
     /// librdkafka's own lines repeat what comes as errors and events; they are for whoever looks closer.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.hear();
         tracing::debug!(target: "librdkafka", ?level, facility, message, "librdkafka");
     }
 
@@ -69,6 +82,7 @@ impl ClientContext for Group {
 
 impl ConsumerContext for Group {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RespErr, partitions: &mut TopicPartitionList) {
+        self.hear();
         let closing = self.closing.load(Ordering::Acquire);
         match what {
             RespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS if !closing => {
@@ -91,7 +105,9 @@ impl ConsumerContext for Group {
         let each = || offsets.elements().iter().try_for_each(|partition| partition.error().map_err(refused));
         match result.and_then(|()| each()) {
             // Nothing to commit is no failure.
-            Err(KafkaError::ConsumerCommit(rdkafka::error::RDKafkaErrorCode::NoOffset)) => {}
+            Err(KafkaError::ConsumerCommit(rdkafka::error::RDKafkaErrorCode::NoOffset)) => {
+                self.push(GroupEvent::Committed(Ok(())));
+            }
             result => self.push(GroupEvent::Committed(result.map_err(|error| error.to_string()))),
         }
     }
