@@ -22,7 +22,7 @@ pub struct Emitter {
     record: u32,
     /// Number of lines when the record began, and where they end.
     mark: (usize, usize),
-    /// Where the names of the line being built are in `bytes`: tags, then fields.
+    /// Where the names of the line being built are in `bytes`: tags, then fields, less the last.
     pub(crate) names: Vec<(usize, usize)>,
 }
 
@@ -70,16 +70,14 @@ impl Emitter {
         self.records.push(self.record);
     }
 
-    /// Notes the name of a tag or field of the current line. Servers differ on a name that comes twice: refuse the
-    /// line, keep the first, keep the last.
+    /// Notes the name before the one at `start..end`, and compares that with all noted. Servers differ on a name that
+    /// comes twice: refuse the line, keep the first, keep the last.
     #[inline(always)]
-    pub(crate) fn add_name(&mut self, start: usize, end: usize) -> Result<(), Fault> {
+    pub(crate) fn add_name(&mut self, previous: (usize, usize), (start, end): (usize, usize)) -> Result<(), Fault> {
+        self.names.push(previous);
         let name = &self.bytes[start..end];
-        if self.names.iter().any(|&(start, end)| self.bytes[start..end] == *name) {
-            return Err(Fault::Duplicate);
-        }
-        self.names.push((start, end));
-        Ok(())
+        let is_name = |&(start, end): &(usize, usize)| self.bytes[start..end] == *name;
+        if self.names.iter().any(is_name) { Err(Fault::Duplicate) } else { Ok(()) }
     }
 
     /// Makes room for `additional` bytes from `at` on.

@@ -42,7 +42,7 @@
 //! | ends one line or more and returns `Ok` | is written |
 //! | ends no line and returns `Ok` | is filtered |
 //! | returns a [`Reject`] | is rejected, and lines it had are taken back |
-//! | panics | ends the instance; the host finds the record at fault and rejects it |
+//! | panics | ends the instance; the host finds the record at fault and rejects it, and the message is in the log |
 
 mod emitter;
 mod line;
@@ -125,6 +125,7 @@ macro_rules! export {
                 fn configure(
                     settings: ::std::vec::Vec<$crate::bindings::Setting>,
                 ) -> Result<$crate::bindings::Inputs, ::std::string::String> {
+                    $crate::log::report_panics();
                     let (instance, inputs) = $crate::columns::Instance::configure(settings)?;
                     INSTANCE.with_borrow_mut(|slot| *slot = Some(instance));
                     Ok(inputs)

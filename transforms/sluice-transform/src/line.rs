@@ -26,6 +26,8 @@ pub struct Line<'e, State> {
     at: usize,
     /// Bytes of measurement and tags; grows until the first field.
     series: usize,
+    /// Where the last name is. Noted only when another follows, as most lines have one field and no tag.
+    name: Option<(usize, usize)>,
     state: PhantomData<State>,
 }
 
@@ -36,7 +38,7 @@ impl<'e> Line<'e, WithTags> {
         out.names.clear();
         out.reserve(start, measurement.room());
         let at = measurement.write(&mut out.bytes, start, Part::Measurement)?;
-        Ok(Self { out, at, series: at - start, state: PhantomData })
+        Ok(Self { out, at, series: at - start, name: None, state: PhantomData })
     }
 
     /// Adds a tag. Give tags in a fixed order, best the ascending one: InfluxDB stores them so.
@@ -69,7 +71,7 @@ impl<'e, State: Separator> Line<'e, State> {
         self.key(State::BYTE, key, Part::FieldKey, text.len() + words::OVERRUN)?;
         if !words::copy_if_plain_decimal(&mut self.out.bytes, self.at, text) {
             check_decimal(text).map_err(|fault| Refused { part: Part::FieldValue, fault })?;
-            words::copy(&mut self.out.bytes, self.at, text);
+            self.out.bytes[self.at..][..text.len()].copy_from_slice(text);
         }
         self.at += text.len();
         Ok(self.with_fields())
@@ -144,7 +146,10 @@ impl<'e, State: Separator> Line<'e, State> {
         if self.series + end - start > TEXT_BYTES_MAX {
             return Err(Refused { part, fault: Fault::TooLong });
         }
-        self.out.add_name(start, end).map_err(|fault| Refused { part, fault })
+        match self.name.replace((start, end)) {
+            Some(previous) => self.out.add_name(previous, (start, end)).map_err(|fault| Refused { part, fault }),
+            None => Ok(()),
+        }
     }
 
     fn push(&mut self, byte: u8) {
@@ -164,7 +169,7 @@ impl<'e, State: Separator> Line<'e, State> {
 
     #[inline(always)]
     fn with_fields(self) -> Line<'e, WithFields> {
-        Line { out: self.out, at: self.at, series: self.series, state: PhantomData }
+        Line { out: self.out, at: self.at, series: self.series, name: self.name, state: PhantomData }
     }
 }
 

@@ -23,6 +23,13 @@ pub fn error(message: &str) {
     write(Level::Error, message);
 }
 
+/// Sends what a panic says to the log: the host sees only the trap that follows. `export!` calls it.
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| error(&panic.to_string())));
+}
+
 #[cfg(target_arch = "wasm32")]
 fn write(level: Level, message: &str) {
     crate::bindings::sluice::transform::log::write(level, message);
