@@ -391,3 +391,6 @@ pub fn is_unreachable(error: &KafkaError) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+mod tests;

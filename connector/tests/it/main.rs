@@ -14,6 +14,7 @@ mod influx_contract;
 mod metrics;
 mod outage;
 mod rebalance;
+mod rebalance_outage;
 mod reject;
 mod sandbox;
 mod shutdown;
