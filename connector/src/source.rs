@@ -5,6 +5,7 @@
 //! so an idle task sleeps.
 
 mod group;
+pub(crate) mod message;
 mod queue;
 pub mod settings;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::batch::{Batch, Inputs, Record};
@@ -341,13 +342,8 @@ impl Slots {
     fn push_borrowed(&mut self, message: &BorrowedMessage<'_>, wanted: Inputs) {
         let partition = TopicPartition::new(message.topic(), message.partition());
         let Some(&slot) = self.by_name.get(&partition) else { return };
-        let timestamp = message.timestamp().to_millis().unwrap_or(-1);
-        let record = Record { offset: message.offset(), timestamp, key: message.key(), value: message.payload() };
-        if self.push(slot, &record, wanted) && wanted.headers {
-            for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
-                self.open[slot].push_header(header.key.as_bytes(), header.value);
-            }
-            self.open[slot].end_headers();
+        if self.push(slot, &message::record(message), wanted) && wanted.headers {
+            message::push_headers(&mut self.open[slot], message);
         }
     }
 

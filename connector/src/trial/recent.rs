@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message, OwnedMessage};
+use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use thiserror::Error;
 
 use super::Sample;
-use crate::batch::{Batch, Inputs, Record};
+use crate::batch::{Batch, Inputs};
 use crate::record::TopicPartition;
-use crate::source::settings;
+use crate::source::{message, settings};
 
 /// How long the brokers may take to answer one question.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -176,14 +176,9 @@ fn to_samples(topic: &str, mut records: Vec<OwnedMessage>, wanted: Inputs) -> Ve
             samples.push(Sample { partition, batch: Batch::default() });
         }
         let batch = &mut samples.last_mut().expect("one was pushed").batch;
-        let timestamp = message.timestamp().to_millis().unwrap_or(-1);
-        let record = Record { offset: message.offset(), timestamp, key: message.key(), value: message.payload() };
-        batch.push(&record, wanted);
+        batch.push(&message::record(message), wanted);
         if wanted.headers {
-            for header in message.headers().into_iter().flat_map(Headers::iter) {
-                batch.push_header(header.key.as_bytes(), header.value);
-            }
-            batch.end_headers();
+            message::push_headers(batch, message);
         }
     }
     samples
