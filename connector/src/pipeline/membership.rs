@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::{NAP, Pipeline, TaskError};
 use crate::config::Topics;
 use crate::record::TopicPartition;
-use crate::source::{self, GroupEvent};
+use crate::source::{self, GroupEvent, PartitionError};
 use crate::status::TaskState;
 
 /// How often the same complaint about the brokers is logged.
@@ -66,6 +66,7 @@ impl Pipeline {
                     self.begin_revoke(partitions);
                     Ok(())
                 }
+                GroupEvent::Lost(partitions) => self.lose(partitions),
                 GroupEvent::Committed(result) => {
                     self.committed(result);
                     Ok(())
@@ -74,8 +75,7 @@ impl Pipeline {
             served = served.and(result);
         }
         for error in self.source.take_errors() {
-            let (partition, code) = (error.partition.to_string(), error.code);
-            tracing::warn!(partition, ?code, reason = error.reason, "kafka reports an error for a partition");
+            served = served.and(partition_error(error));
         }
         served.and(self.finish_revoke())
     }
@@ -100,9 +100,24 @@ impl Pipeline {
         self.assignment.begin_revoke(partitions, Instant::now() + self.shutdown_timeout);
     }
 
+    /// Others have these already: nothing is waited for and nothing committed, the group hears the answer at once (I3).
+    fn lose(&mut self, mut partitions: Vec<TopicPartition>) -> Result<(), TaskError> {
+        partitions.extend(self.assignment.take_revoking().unwrap_or_default());
+        tracing::warn!(
+            partitions = names(&partitions),
+            "partitions lost: the group gave the task up, as after a pause longer than session.timeout.ms or max.poll.interval.ms; \
+             what was under way will be read again by their new owners"
+        );
+        self.remove(&partitions)
+    }
+
     /// Answers the revocation once nothing of it is under way, or its time is over. From then on nothing of that assignment
     /// commits (I3): its ledgers are gone before the group hears the answer.
     fn finish_revoke(&mut self) -> Result<(), TaskError> {
+        if self.assignment.is_revoking() && self.source.assignment_lost() {
+            // It took too long: librdkafka does not ask again.
+            return self.lose(Vec::new());
+        }
         let Some(partitions) = self.assignment.revocable(Instant::now()) else { return Ok(()) };
         self.give_back(&partitions)
     }
@@ -116,6 +131,10 @@ impl Pipeline {
 
     fn give_back(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         self.commit();
+        self.remove(partitions)
+    }
+
+    fn remove(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         self.assignment.remove(partitions);
         self.metrics.partitions(self.assignment.len());
         self.source.revoke(partitions).map_err(TaskError::group)
@@ -196,6 +215,11 @@ impl Pipeline {
     fn client_error(&mut self, error: &KafkaError, reason: &str) -> Result<(), TaskError> {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId) => {
+                if reason.contains("fenced")
+                    && let Some(id) = self.source.instance_id()
+                {
+                    return Err(TaskError::Fenced { id: id.to_owned() });
+                }
                 Err(TaskError::Fatal { brokers: self.brokers.clone(), reason: reason.to_owned() })
             }
             _ if source::is_unreachable(error) => {
@@ -219,6 +243,16 @@ impl Pipeline {
             );
         }
     }
+}
+
+/// Errors of one partition. librdkafka goes on by itself, unless it has no offset to go on from.
+fn partition_error(error: PartitionError) -> Result<(), TaskError> {
+    let PartitionError { partition, code, reason } = error;
+    if code == RDKafkaErrorCode::AutoOffsetReset {
+        return Err(TaskError::NoOffset { partition, reason });
+    }
+    tracing::warn!(partition = partition.to_string(), ?code, reason, "kafka reports an error for a partition");
+    Ok(())
 }
 
 fn names(partitions: &[TopicPartition]) -> String {
