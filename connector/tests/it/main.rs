@@ -17,6 +17,7 @@ mod outage;
 mod rebalance;
 mod rebalance_outage;
 mod reject;
+mod revoke;
 mod sandbox;
 mod shutdown;
 mod support;

@@ -59,6 +59,8 @@ pub(crate) struct Seen {
 }
 
 struct Shared {
+    /// Goes up when the answers that hang are let go.
+    released: tokio::sync::watch::Sender<u64>,
     profile: Profile,
     state: Mutex<Scene>,
     changed: Condvar,
@@ -90,7 +92,12 @@ impl ScriptedInflux {
     }
 
     fn start(profile: Profile) -> Self {
-        let shared = Arc::new(Shared { profile, state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            released: tokio::sync::watch::Sender::new(0),
+            profile,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -128,6 +135,11 @@ impl ScriptedInflux {
     /// Gives this answer to every write (after those of [`ScriptedInflux::answer_next`]) until called with `None`.
     pub(crate) fn answer_always(&self, answer: Option<Scripted>) {
         self.shared.change(|scene| scene.always = answer);
+    }
+
+    /// Lets the server do now what hangs, and answer late.
+    pub(crate) fn release(&self) {
+        self.shared.released.send_modify(|count| *count += 1);
     }
 
     /// What is stored: series → timestamp in nanoseconds → fields.
@@ -169,7 +181,7 @@ impl Scripted {
         Self { status, headers: Vec::new(), body: body.into(), stores: false, hangs: false }
     }
 
-    /// An answer that never comes; nothing is stored.
+    /// An answer that comes when it is released, if ever; nothing is stored.
     pub(crate) fn hang() -> Self {
         Self { hangs: true, ..Self::new(204, "") }
     }
@@ -209,9 +221,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = parts.uri.path();
     let write = Write { query: parts.uri.query().unwrap_or_default(), headers: &parts.headers, body: &body };
     if parts.method == "POST" && path == shared.profile.write_path() {
+        let mut released = shared.released.subscribe();
         let (response, hangs) = shared.change(|scene| scene.write(&shared.profile, &write));
         if hangs {
-            std::future::pending::<()>().await;
+            released.changed().await.unwrap();
+            return shared.change(|scene| scene.write_late(&shared.profile, &write));
         }
         return response;
     }
@@ -222,6 +236,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 impl Scene {
+    /// Stores what hung until now, and answers as it would have been answered at once.
+    fn write_late(&mut self, profile: &Profile, write: &Write<'_>) -> Response {
+        let response = profile.write(write, &mut self.seen.store);
+        self.seen.lines += if response.status().is_success() { write.lines() } else { 0 };
+        response
+    }
+
     /// The answer to a write, and whether it is held back for ever.
     fn write(&mut self, profile: &Profile, write: &Write<'_>) -> (Response, bool) {
         let scripted = self.next.pop_front().or_else(|| self.always.clone());
