@@ -75,7 +75,7 @@ async fn a_line_that_cannot_be_parsed_is_named() {
         let verdict = write(&client(&config(&server)), product, bad).await;
         let Verdict::RejectedLines { stored_rest, lines, complete, reason } = verdict else { panic!("{verdict:?}") };
         let [line] = &lines[..] else { panic!("{lines:?}") };
-        assert_eq!(line.find_in(bad.as_bytes()), Some(1), "{product}: {line:?}");
+        assert_eq!(line.find_in(bad.as_bytes()), [1], "{product}: {line:?}");
         let (number, text) = match product {
             Product::V1 | Product::V2 => (None, "cryptos BTC-USD 2"),
             Product::V3 => (Some(2), "cryptos BTC-USD 2"),
