@@ -39,7 +39,7 @@ pub(super) struct Salvage {
 
 impl Salvage {
     pub(super) fn new((slot, generation): (usize, u64), records: Batch) -> Self {
-        let pieces = vec![0..records.len()];
+        let pieces = std::iter::once(0..records.len()).collect();
         Self { slot, generation, records: Arc::new(records), pieces, retry: None, rest_until: None }
     }
 
