@@ -1,15 +1,15 @@
 //! Whatever is killed or cut off, every record is stored, and nothing is committed before it is.
 
-use crate::support::forward::ClosedPort;
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
 use crate::support::own::{OwnInflux, OwnKafka};
 use crate::support::points::feed;
+use crate::support::proxy::{Fault, Proxy, Toward};
 use crate::support::sluice::{Connector, Sluice};
 
 #[test]
 fn own_services_keep_their_data_over_a_kill_9() {
-    let door = ClosedPort::choose();
+    let door = Proxy::closed_for_kafka();
     let (kafka, influx) = (OwnKafka::start_behind(&door), OwnInflux::start(&[]));
     let proxied = door.address();
     door.open(kafka.extra());
@@ -21,7 +21,11 @@ fn own_services_keep_their_data_over_a_kill_9() {
     kafka.restart();
     influx.restart();
     let connector = Connector::new(&topic, "o").into_database(&database);
+    door.fault(Fault::SwallowKafka(&[1]));
     let mut sluice = Sluice::start_with(&[&connector], &["--bootstrap-servers", &proxied]);
+    sluice.until("a fetch to be swallowed", |_| if door.swallowed() > 0 { Ok(()) } else { Err("none") });
+    door.fault(Fault::None);
+    door.cut();
     let group = topic.group(&connector.name);
     sluice.until("everything to be committed", |_| group.at_end());
     sluice.stop();

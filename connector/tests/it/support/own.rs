@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use super::forward::ClosedPort;
+use super::proxy::Proxy;
 use super::services::Script;
 
 /// A real Apache Kafka with settings of its own.
@@ -51,10 +51,10 @@ impl OwnKafka {
         Self { address, extra: script.printed("SLUICE_TEST_KAFKA_EXTRA"), script: Mutex::new(script) }
     }
 
-    /// Starts one that has a second door: whoever comes in by `port`, once it is opened to [`OwnKafka::extra`], is sent back to
-    /// `port` for every connection.
-    pub(crate) fn start_behind(port: &ClosedPort) -> Self {
-        let advertised = format!("BROKER://127.0.0.1:@PORT@,PROXIED://{}", port.address());
+    /// Starts one that has a second door: whoever comes in by `proxy`, once that is opened to [`OwnKafka::extra`], is sent back to
+    /// it for every connection.
+    pub(crate) fn start_behind(proxy: &Proxy) -> Self {
+        let advertised = format!("BROKER://127.0.0.1:@PORT@,PROXIED://{}", proxy.address());
         Self::start(&[BEHIND, &[("advertised.listeners", &advertised)]].concat())
     }
 
