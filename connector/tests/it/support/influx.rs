@@ -51,9 +51,14 @@ impl Database {
 
     /// Every point of `cryptos`, with its field.
     pub(crate) fn points(&self) -> Points {
+        self.try_points().unwrap()
+    }
+
+    /// The same of a server that may be away.
+    pub(crate) fn try_points(&self) -> io::Result<Points> {
         let mut points = Points::default();
-        let result = self.query("SELECT * FROM \"cryptos\"");
-        let Some(series) = result.get("series") else { return points };
+        let result = self.try_query("SELECT * FROM \"cryptos\"")?;
+        let Some(series) = result.get("series") else { return Ok(points) };
         let columns: Vec<_> =
             series[0]["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
         for row in series[0]["values"].as_array().unwrap() {
@@ -61,7 +66,7 @@ impl Database {
             let fields = columns.iter().zip(row.as_array().unwrap()).skip(1).filter(|(_, value)| !value.is_null());
             points.extend(fields.map(|(field, value)| (((*field).to_owned(), time), value.as_f64().unwrap())));
         }
-        points
+        Ok(points)
     }
 
     /// Everything that is stored, as lines of line protocol in the order of their text. Numbers are floats, shortest form.
@@ -100,11 +105,15 @@ impl Database {
     }
 
     fn query(&self, query: &str) -> Value {
+        self.try_query(query).unwrap()
+    }
+
+    fn try_query(&self, query: &str) -> io::Result<Value> {
         let query = http::encode(query);
-        let answer = http::get(&format!("{}/query?db={}&epoch=ns&q={query}", self.url, self.name)).unwrap();
-        let result = serde_json::from_str::<Value>(&answer.body).unwrap()["results"][0].take();
+        let answer = http::get(&format!("{}/query?db={}&epoch=ns&q={query}", self.url, self.name))?;
+        let result = serde_json::from_str::<Value>(&answer.body)?["results"][0].take();
         assert!(answer.status == 200 && result.get("error").is_none(), "{}", answer.body);
-        result
+        Ok(result)
     }
 
     fn command(&self, command: &str) {

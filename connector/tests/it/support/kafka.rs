@@ -1,6 +1,6 @@
 //! Topics, records and committed offsets in a real Kafka.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,10 +10,11 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::points::{Points, Record};
+use super::points::{Point, Points, Record};
 use super::services;
 use super::wait::{DEADLINE, equal, until};
 
@@ -30,7 +31,8 @@ pub(crate) struct Topic {
 
 #[derive(Debug, Default)]
 struct Produced {
-    points: Points,
+    /// What each record must become; `None` is no point.
+    records: BTreeMap<(i32, i64), Option<Point>>,
     end_offsets: BTreeMap<i32, i64>,
 }
 
@@ -94,9 +96,9 @@ impl Topic {
         let mut produced = self.produced.lock().unwrap();
         for record in records {
             let offset = produced.end_offsets.entry(record.partition).or_default();
-            let point = record.point(&self.name, *offset);
+            let (at, point) = ((record.partition, *offset), record.point(&self.name, *offset));
             *offset += 1;
-            produced.points.extend(point);
+            produced.records.insert(at, point);
             let mut next =
                 BaseRecord::<(), str>::to(&self.name).partition(record.partition).timestamp(record.timestamp_ms);
             next.payload = record.value.as_deref();
@@ -115,13 +117,63 @@ impl Topic {
 
     /// Every price that was produced, as the point that it must become.
     pub(crate) fn expected(&self) -> Points {
-        self.produced.lock().unwrap().points.clone()
+        self.expected_below(&self.end_offsets_produced())
+    }
+
+    /// Of these, what comes from below these offsets.
+    pub(crate) fn expected_below(&self, offsets: &BTreeMap<i32, i64>) -> Points {
+        let mut points = Points::default();
+        let produced = self.produced.lock().unwrap();
+        points.extend(produced.below(offsets).filter_map(|(_, point)| point.clone()));
+        points
+    }
+
+    /// Partition and offset of every record below these offsets that is not a price.
+    pub(crate) fn others_below(&self, offsets: &BTreeMap<i32, i64>) -> BTreeSet<(i32, i64)> {
+        let produced = self.produced.lock().unwrap();
+        produced.below(offsets).filter(|(_, point)| point.is_none()).map(|(at, _)| *at).collect()
+    }
+
+    /// For each partition the offset after the last record that was produced here.
+    pub(crate) fn end_offsets_produced(&self) -> BTreeMap<i32, i64> {
+        self.all(&self.produced.lock().unwrap().end_offsets)
+    }
+
+    /// The original partition and offset of every dead letter in this topic, as its headers tell them, with its value.
+    pub(crate) fn dead_letters(&self) -> BTreeMap<(i32, i64), Vec<u8>> {
+        let ends = self.end_offsets();
+        let mut left: i64 = ends.values().sum();
+        let consumer = self.consumer("observer");
+        let mut from_the_start = TopicPartitionList::new();
+        for partition in ends.keys() {
+            from_the_start.add_partition_offset(&self.name, *partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&from_the_start).unwrap();
+        let mut letters = BTreeMap::new();
+        while left > 0 {
+            let Some(message) = consumer.poll(DEADLINE) else { panic!("{left} dead letters did not come") };
+            let letter = message.unwrap();
+            let header = |name: &str| {
+                let headers = letter.headers().unwrap().iter();
+                let header = headers.filter(|header| header.key == name).last().unwrap();
+                str::from_utf8(header.value.unwrap()).unwrap().to_owned()
+            };
+            let at = [header("__connect.errors.partition"), header("__connect.errors.offset")];
+            let [partition, offset] = at.map(|number| number.parse::<i64>().unwrap());
+            letters.insert((partition as i32, offset), letter.payload().unwrap_or_default().to_vec());
+            left -= 1;
+        }
+        letters
     }
 
     /// For each partition the offset after its last record.
     pub(crate) fn end_offsets(&self) -> BTreeMap<i32, i64> {
         let consumer = self.consumer("observer");
-        let end = |partition| (partition, consumer.fetch_watermarks(&self.name, partition, DEADLINE).unwrap().1);
+        // A broker that was just killed takes a while to say who leads.
+        let end = |partition| {
+            let ask = || consumer.fetch_watermarks(&self.name, partition, DEADLINE);
+            (partition, until("the end of a partition", ask).1)
+        };
         (0..self.partitions).map(end).collect()
     }
 
@@ -169,6 +221,14 @@ impl Drop for Topic {
     }
 }
 
+// === impl Produced ===
+
+impl Produced {
+    fn below<'a>(&'a self, ends: &'a BTreeMap<i32, i64>) -> impl Iterator<Item = (&'a (i32, i64), &'a Option<Point>)> {
+        self.records.iter().filter(|((partition, offset), _)| ends.get(partition).is_some_and(|end| offset < end))
+    }
+}
+
 // === impl Group ===
 
 impl Group<'_> {
@@ -183,7 +243,7 @@ impl Group<'_> {
 
     /// `Ok` once everything produced is committed: for use in `until`.
     pub(crate) fn at_end(&self) -> Result<(), String> {
-        let wanted = self.topic.all(&self.topic.produced.lock().unwrap().end_offsets);
+        let wanted = self.topic.end_offsets_produced();
         equal(self.committed(), &wanted).map(drop).map_err(|found| format!("{found:?} of {wanted:?} committed"))
     }
 }

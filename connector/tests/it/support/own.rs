@@ -53,9 +53,9 @@ impl OwnKafka {
 
     /// Starts one that has a second door: whoever comes in by `proxy`, once that is opened to [`OwnKafka::extra`], is sent back to
     /// it for every connection.
-    pub(crate) fn start_behind(proxy: &Proxy) -> Self {
+    pub(crate) fn start_behind(proxy: &Proxy, properties: &[(&str, &str)]) -> Self {
         let advertised = format!("BROKER://127.0.0.1:@PORT@,PROXIED://{}", proxy.address());
-        Self::start(&[BEHIND, &[("advertised.listeners", &advertised)]].concat())
+        Self::start(&[BEHIND, &[("advertised.listeners", &advertised)], properties].concat())
     }
 
     /// `host:port`.

@@ -57,7 +57,7 @@ struct Orders {
 struct Shared {
     frames: bool,
     orders: watch::Sender<Orders>,
-    /// Where the next large piece of a request is to be damaged.
+    /// Where the next piece that begins a compressed request is to be damaged.
     damage: Mutex<Option<u32>>,
     damaged: AtomicUsize,
     swallowed: AtomicUsize,
@@ -148,7 +148,7 @@ impl Proxy {
         });
     }
 
-    /// Flips one bit in the next large piece of a request; `place` says which.
+    /// Flips one bit in the next piece that begins a compressed HTTP request; `place` says which.
     pub(crate) fn damage_next(&self, place: u32) {
         *self.shared.damage.lock().unwrap() = Some(place);
     }

@@ -16,9 +16,9 @@ use super::{Fault, Orders, Shared, Toward};
 /// Bytes that are read at once.
 const PIECE_MAX: usize = 64 * 1024;
 
-/// Pieces below this are never damaged. Sluice sends bodies of a kilobyte and less plainly, and a damaged price in a plain body is just
-/// another price, which no server can notice: what is larger, with the head before it, is compressed if Sluice is told to.
-const DAMAGE_MIN: usize = 1_500;
+/// What stands in a piece that may be damaged. A damaged price in a plain body is just another price, which no server can notice; gzip
+/// has a checksum.
+const DAMAGEABLE: &[u8] = b"content-encoding: gzip";
 
 /// One side of a connection. The second handle is for closing one direction of it.
 struct Side {
@@ -114,9 +114,9 @@ async fn carry_on(
 // === impl Shared ===
 
 impl Shared {
-    /// Flips a bit of `piece`, if that was ordered and it is large enough.
+    /// Flips a bit of `piece`, if that was ordered and it begins a compressed request.
     fn damage(&self, piece: &mut [u8]) {
-        if piece.len() < DAMAGE_MIN {
+        if !piece.windows(DAMAGEABLE.len()).any(|window| window == DAMAGEABLE) {
             return;
         }
         if let Some(place) = self.damage.lock().unwrap().take() {
