@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint doc bench fuzz services setup setup-services
+.PHONY: help demo test soak lint doc bench fuzz services setup setup-services
 
 # In CI a lock file that is not up to date is an error.
 LOCKED := $(if $(CI),--locked)
@@ -26,6 +26,9 @@ test: setup setup-services ## everything, against real services that it fetches 
 	$(if $(filter influxdb,$(SERVICES)),docker/local/test)
 	cargo test $(GUESTS) --workspace
 	cargo test $(LOCKED) --workspace
+
+soak: setup setup-services ## the fault matrix for minutes; again with SLUICE_SOAK_SEED=, SLUICE_SOAK_ROUNDS= (30)
+	cargo test $(LOCKED) --package sluice --test it soak -- --ignored --nocapture --test-threads 1
 
 lint: setup ## formatting, clippy with warnings as errors, the project's own rules
 	scripts/check-source

@@ -11,6 +11,7 @@ mod commands;
 mod dead_letters;
 mod delivery;
 mod examples;
+mod faults;
 mod influx_contract;
 mod metrics;
 mod outage;

@@ -1,12 +1,13 @@
 //! What the tests share.
 
-pub(crate) mod forward;
 pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod kafka;
 pub(crate) mod letters;
 pub(crate) mod metrics;
+pub(crate) mod own;
 pub(crate) mod points;
+pub(crate) mod proxy;
 pub(crate) mod scripted_influx;
 pub(crate) mod services;
 pub(crate) mod sluice;

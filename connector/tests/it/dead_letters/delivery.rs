@@ -1,10 +1,10 @@
 //! An offset moves only after the dead-letter topic has acknowledged; until then the task says why it waits.
 
-use crate::support::forward::ClosedPort;
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
 use crate::support::letters::{Letter, LetterTopic};
 use crate::support::points::{LONG_AGO_MS, Record, feed};
+use crate::support::proxy::Proxy;
 use crate::support::services;
 use crate::support::sluice::{Connector, Sluice};
 
@@ -48,7 +48,7 @@ fn no_offset_moves_before_its_letter_has_arrived() {
     let letters = LetterTopic::unmade("late");
     let _made = Topic::create_named(&letters.name, 1);
     let database = Database::create("late");
-    let port = ClosedPort::choose();
+    let port = Proxy::closed();
     // The producer of dead letters alone does not reach Kafka.
     let connector = Connector::new(&topic, "l")
         .into_database(&database)
@@ -93,7 +93,7 @@ fn kill_9_before_the_letter_has_arrived_loses_no_record() {
         .set("consumer.override.session.timeout.ms", "6000");
     let cut_off = connector
         .clone()
-        .set("producer.override.bootstrap.servers", ClosedPort::choose().address())
+        .set("producer.override.bootstrap.servers", Proxy::closed().address())
         .set("producer.override.message.timeout.ms", "500");
     topic.produce(&[Record::other(0, LONG_AGO_MS, Some("bad"))]);
     topic.produce(&feed(200, 10, |_| (0, "ETH-USD")));

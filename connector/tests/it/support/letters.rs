@@ -5,6 +5,7 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::kafka::{self, unique};
+use super::services;
 use super::sluice::Connector;
 use super::wait::{DEADLINE, until};
 
@@ -33,7 +34,7 @@ impl LetterTopic {
 
     /// Everything in it, in the order of its partitions and offsets; nothing if it is not there.
     pub(crate) fn all(&self) -> Vec<Letter> {
-        let consumer = kafka::consumer("letters");
+        let consumer: BaseConsumer = kafka::config(services::kafka()).set("group.id", "letters").create().unwrap();
         let metadata = consumer.fetch_metadata(Some(&self.name), DEADLINE).unwrap();
         let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
         let watermarks = |&partition: &i32| {
@@ -55,7 +56,7 @@ impl LetterTopic {
 
 impl Drop for LetterTopic {
     fn drop(&mut self) {
-        kafka::delete(&self.name);
+        kafka::delete(services::kafka(), &self.name);
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Record {
     price: Option<(String, f64)>,
 }
 
+/// Field and nanoseconds, and the value.
+pub(crate) type Point = ((String, i64), f64);
+
 /// Points of one measurement: field and nanoseconds to value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Points(pub(crate) BTreeMap<(String, i64), f64>);
@@ -42,7 +45,7 @@ impl Record {
     }
 
     /// The field, time and value of the point, if the record was made as a price.
-    pub(crate) fn point(&self, topic: &str, offset: i64) -> Option<((String, i64), f64)> {
+    pub(crate) fn point(&self, topic: &str, offset: i64) -> Option<Point> {
         let (symbol, number) = self.price.clone()?;
         Some(((symbol, nanoseconds(self.timestamp_ms, topic, self.partition, offset)), number))
     }
@@ -104,6 +107,11 @@ impl Points {
             *counts.entry(field.as_str()).or_default() += 1;
         }
         counts
+    }
+
+    /// The points of `wanted` that are not there, or have another value.
+    pub(crate) fn lacks<'a>(&self, wanted: &'a Self) -> Vec<(&'a (String, i64), &'a f64)> {
+        wanted.0.iter().filter(|(key, value)| self.0.get(*key) != Some(*value)).collect()
     }
 
     /// Compares every point, and shows some that differ.
