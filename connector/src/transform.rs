@@ -201,7 +201,12 @@ impl Transform {
 /// The innermost guest function by name, if the module has names; Rust's are shown as they are written.
 fn frame(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
-    backtrace.frames().iter().find_map(|frame| frame.func_name()).map(|name| format!(" in {:#}", demangle(name))).unwrap_or_default()
+    backtrace
+        .frames()
+        .iter()
+        .find_map(|frame| frame.func_name())
+        .map(|name| format!(" in {:#}", demangle(name)))
+        .unwrap_or_default()
 }
 
 // === impl TransformError ===

@@ -11,7 +11,9 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Store};
 use wit_component::ComponentEncoder;
 
-use super::host::{self, ConfigureParams, ConfigureResult, GuestLog, HostState, Instance, TransformParams, TransformResult};
+use super::host::{
+    self, ConfigureParams, ConfigureResult, GuestLog, HostState, Instance, TransformParams, TransformResult,
+};
 use super::{Limits, builtin};
 use crate::config::ModuleRef;
 
