@@ -12,6 +12,7 @@ mod dead_letters;
 mod delivery;
 mod examples;
 mod faults;
+mod guests;
 mod influx_contract;
 mod metrics;
 mod outage;
