@@ -37,6 +37,8 @@ pub mod commit;
 pub mod config;
 pub mod connector;
 pub mod demo;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod metrics;
 pub mod pipeline;
 pub mod points;

@@ -19,6 +19,8 @@ use engine::Module;
 use host::{BatchColumns, HostState, Instance};
 
 pub use check::Output;
+pub(crate) use check::check;
+pub(crate) use host::{RawColumn, RawOutput, RawRejects};
 
 /// What one instance may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
