@@ -13,7 +13,8 @@ GUESTS := --manifest-path transforms/Cargo.toml --target-dir target/guests $(LOC
 WASM := --target wasm32-unknown-unknown
 # Services that the user runs himself need no fetching (docker/local/README.md).
 SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,influxdb) $(if $(SLUICE_TEST_VICTORIA_METRICS),,victoria-metrics)
-FUZZ_TARGET ?= points
+# One of them alone: FUZZ_TARGET=points.
+FUZZ_TARGET ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FUZZ_SECONDS ?= 60
 
 help: ## list the targets
@@ -43,10 +44,14 @@ doc: setup ## API documentation, warnings as errors
 bench: setup setup-services ## throughput against librdkafka alone, then each stage; release build (minutes); options in ARGS=
 	cargo bench $(LOCKED) --package sluice --bench bench -- $(ARGS)
 
-fuzz: setup ## fuzz FUZZ_TARGET for FUZZ_SECONDS with a nightly compiler
+fuzz: setup ## every fuzz target, or FUZZ_TARGET, for FUZZ_SECONDS each with a nightly compiler; what grew is kept in fuzz/corpus
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "fuzzing needs a nightly compiler: rustup toolchain install nightly --profile minimal" >&2; exit 1; }
 	@command -v cargo-fuzz >/dev/null || { echo "fuzzing needs cargo-fuzz: cargo install cargo-fuzz --locked" >&2; exit 1; }
-	cargo +nightly fuzz run --fuzz-dir fuzz $(FUZZ_TARGET) -- -max_total_time=$(FUZZ_SECONDS)
+	rustup target add --toolchain nightly wasm32-unknown-unknown
+	for target in $(FUZZ_TARGET); do \
+		mkdir -p fuzz/corpus/$$target; \
+		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
 
 services: setup-services ## Kafka, InfluxDB and VictoriaMetrics in the foreground, until Ctrl-C
 	docker/local/services run kafka influxdb victoria-metrics
