@@ -18,8 +18,8 @@ use crate::record::TopicPartition;
 use engine::Module;
 use host::{BatchColumns, HostState, Instance};
 
-pub use check::{Output, Reject};
 pub(crate) use check::check;
+pub use check::{Output, Reject};
 pub(crate) use host::{RawColumn, RawOutput, RawRejects};
 
 /// What one instance may use.
