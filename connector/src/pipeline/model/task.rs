@@ -1,7 +1,7 @@
 //! One life of a task: the real assignment, assembler, hunts and claims, with the few lines between them that in the pipeline need Kafka
 //! and a runtime.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -51,8 +51,8 @@ struct Sending {
     bad: usize,
     /// Requests that were answered with a decision.
     decided: usize,
-    /// How often each line was in one of them.
-    sent: HashMap<LineId, usize>,
+    /// The lines of all requests after the first.
+    sent: Vec<LineId>,
     breaks: u32,
     backoff: Backoff,
     ready_at: Instant,
@@ -82,7 +82,7 @@ impl Settings {
         let count = |n| NonZeroUsize::new(n).unwrap();
         let batch = BatchConfig {
             max_lines: count(rng.usize(1..=12)),
-            max_bytes: count(rng.usize(60..800)),
+            max_bytes: count(rng.usize(40..500)),
             linger: Duration::from_secs(rng.u64(..3)),
             requests_in_flight: RequestsInFlight::Auto,
         };
@@ -170,19 +170,19 @@ impl Task {
     }
 
     /// Sends bodies while requests are free.
-    pub(super) fn dispatch(&mut self, world: &World, now: Instant, stopping: bool) {
+    pub(super) fn dispatch(&mut self, world: &mut World, now: Instant, stopping: bool) {
         while self.sending.len() < self.settings.in_flight {
             let Some((mut body, _)) = self.assembler.next(now, stopping) else { return };
             self.check_body(world, &body);
             let bytes = Bytes::from(std::mem::take(&mut body.bytes));
-            let bad = bytes.split(|&byte| byte == b'\n').filter(|line| line.first() == Some(&b'r')).count();
+            let bad = influx::lines(&bytes).filter(|line| line[0] == b'r').count();
             self.sending.push(Sending {
                 bytes: bytes.len(),
                 hunt: Hunt::new(bytes),
                 body,
                 bad,
                 decided: 0,
-                sent: HashMap::new(),
+                sent: Vec::new(),
                 breaks: 0,
                 // Always the longest pause: the schedule's clock does not care.
                 backoff: Backoff::with_draw(Backoff::MIN, Backoff::CAP, |top| top),
@@ -192,12 +192,12 @@ impl Task {
     }
 
     /// I4, and every line belongs to the record that the body says.
-    fn check_body(&self, world: &World, body: &Body) {
+    fn check_body(&self, world: &mut World, body: &Body) {
         let limits = &self.settings.batch;
         let one_record = body.offsets.windows(2).all(|pair| pair[0] == pair[1]) && body.parts.len() == 1;
         let fits = body.lines() <= limits.max_lines.get() && body.bytes.len() <= limits.max_bytes.get();
         assert!(one_record || fits, "I4: a body of {} lines and {} bytes", body.lines(), body.bytes.len());
-        for (index, text) in body.texts().enumerate() {
+        for (index, text) in influx::lines(&body.bytes).enumerate() {
             let (partition, offset, _) = influx::parse(text);
             let (part, of) = body.origin_of(index).expect("every line has a record");
             assert_eq!((part.partition.partition as usize, of), (partition, offset), "a line keeps its record");
@@ -243,9 +243,9 @@ impl Task {
             None => {
                 sending.backoff.reset();
                 sending.decided += 1;
-                piece.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).for_each(|line| {
-                    *sending.sent.entry(influx::parse(line)).or_default() += 1;
-                });
+                if sending.decided > 1 {
+                    sending.sent.extend(influx::lines(&piece).map(influx::parse));
+                }
             }
         }
         if sending.hunt.next(self.too_large).is_none() {
@@ -256,7 +256,7 @@ impl Task {
     }
 
     /// Every line of a body is decided.
-    fn finish(&mut self, world: &mut World, sending: Sending) {
+    fn finish(&mut self, world: &mut World, mut sending: Sending) {
         let depth = sending.body.lines().next_power_of_two().trailing_zeros() as usize;
         // A connection that breaks by chance over a single line costs one request more, for a line that is known to be good.
         let chance = sending.breaks as usize;
@@ -269,9 +269,12 @@ impl Task {
                 sending.bad
             );
             // A record read in two assignments may be in the body twice.
-            let copies = sending.body.lines().div_ceil(sending.sent.len().max(1));
-            let most = if copies > 1 { 0 } else { sending.sent.values().max().copied().unwrap_or(0) };
-            assert!(most <= depth + 3 + chance, "a line was sent {most} times");
+            let mut assignments: Vec<_> = sending.body.parts.iter().map(|part| (part.slot, part.generation)).collect();
+            assignments.sort_unstable();
+            assignments.dedup();
+            let copies = most(&mut assignments.iter().map(|&(slot, _)| slot).collect::<Vec<_>>());
+            let most = most(&mut sending.sent) + 1;
+            assert!(most <= copies * (depth + 3) + chance, "a line was sent {most} times");
         }
         let written = Written { body: sending.body, bytes: sending.bytes, refused: sending.hunt.into_refused() };
         for (part, refused) in written.parts() {
@@ -361,6 +364,12 @@ impl Task {
             partition.owned = false;
         }
     }
+}
+
+/// How often the one that is there most is there.
+fn most<T: Ord>(things: &mut [T]) -> usize {
+    things.sort_unstable();
+    things.chunk_by(|left, right| left == right).map(<[T]>::len).max().unwrap_or(0)
 }
 
 fn name(partition: usize) -> TopicPartition {

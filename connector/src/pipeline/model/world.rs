@@ -1,7 +1,5 @@
 //! The model's Kafka: logs, committed offsets, the dead-letter topic, and who owns what. Says at each commit whether I1 and I3 hold.
 
-use std::collections::{HashMap, HashSet};
-
 use fastrand::Rng;
 
 /// What becomes of a record, as whoever wrote this world knows beforehand.
@@ -28,6 +26,10 @@ pub(super) struct Record {
     pub(super) offset: i64,
     pub(super) kind: Kind,
     pub(super) lines: u8,
+    /// Which of its lines are stored, a bit for each.
+    stored: u8,
+    /// How many letters the dead-letter topic has of it, or how often it was discarded.
+    letters: u32,
 }
 
 /// A line: partition, offset, and which one of its record.
@@ -36,6 +38,8 @@ pub(super) type LineId = (usize, i64, u8);
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) log: Vec<Record>,
+    /// For each offset up to the log's end the index of the first record that is not below it.
+    index: Vec<usize>,
     pub(super) committed: i64,
     /// Whether the task owns it.
     pub(super) owned: bool,
@@ -47,9 +51,6 @@ pub(super) struct Partition {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) partitions: Vec<Partition>,
-    pub(super) stored: HashSet<LineId>,
-    /// How many letters the dead-letter topic has of a record, or how often it was discarded.
-    pub(super) letters: HashMap<(usize, i64), u32>,
 }
 
 impl Kind {
@@ -86,50 +87,63 @@ impl Kind {
     }
 }
 
+impl Record {
+    /// Whether it has its fate.
+    fn is_decided(&self) -> bool {
+        let (dead, stored) = (self.letters > 0, self.stored == (1 << self.lines) - 1);
+        match self.kind {
+            Kind::Filtered => true,
+            Kind::Good => stored,
+            Kind::Rejected | Kind::BadLine | Kind::Refused | Kind::TooLarge => dead,
+            Kind::Breaks => dead || stored,
+        }
+    }
+}
+
 impl World {
     /// One to three logs with holes. `sizes`: some lines are too large, or break the server.
     pub(super) fn new(rng: &mut Rng, sizes: bool) -> Self {
-        let log = |rng: &mut Rng| {
-            let mut offset = 0;
-            let records = rng.usize(..24);
-            let record = |_| {
-                offset += if rng.u8(..6) == 0 { rng.i64(2..5) } else { 1 };
-                Record { offset, kind: Kind::random(rng, sizes), lines: rng.u8(1..=3).min(rng.u8(1..=3)) }
-            };
-            (0..records).map(record).collect()
+        let partition = |rng: &mut Rng| {
+            let (mut log, mut index) = (Vec::new(), Vec::new());
+            for _ in 0..rng.usize(..24) {
+                let hole = if rng.u8(..6) == 0 { rng.usize(1..4) } else { 0 };
+                index.resize(index.len() + hole + 1, log.len());
+                let (kind, lines) = (Kind::random(rng, sizes), rng.u8(1..=3).min(rng.u8(1..=3)));
+                log.push(Record { offset: index.len() as i64 - 1, kind, lines, stored: 0, letters: 0 });
+            }
+            Partition { log, index, committed: 0, owned: false, checked: 0 }
         };
-        let partition = |log| Partition { log, committed: 0, owned: false, checked: 0 };
-        let partitions = (0..rng.usize(1..=3)).map(|_| partition(log(rng))).collect();
-        Self { partitions, stored: HashSet::new(), letters: HashMap::new() }
+        Self { partitions: (0..rng.usize(1..=3)).map(|_| partition(rng)).collect() }
     }
 
-    pub(super) fn record(&self, partition: usize, offset: i64) -> Record {
-        let log = &self.partitions[partition].log;
-        log[log.binary_search_by_key(&offset, |record| record.offset).expect("an offset of the log")]
+    pub(super) fn record(&mut self, partition: usize, offset: i64) -> &mut Record {
+        let Partition { log, index, .. } = &mut self.partitions[partition];
+        &mut log[index[offset as usize]]
     }
 
     /// The records from `position` on, at most `count`.
     pub(super) fn fetch(&self, partition: usize, position: i64, count: usize) -> &[Record] {
-        let log = &self.partitions[partition].log;
-        let start = log.partition_point(|record| record.offset < position);
+        let Partition { log, .. } = &self.partitions[partition];
+        let start = self.below(partition, position);
         &log[start..log.len().min(start + count)]
+    }
+
+    /// How many records are below an offset.
+    fn below(&self, partition: usize, offset: i64) -> usize {
+        let Partition { log, index, .. } = &self.partitions[partition];
+        index.get(offset as usize).copied().unwrap_or(log.len())
+    }
+
+    /// InfluxDB stores a line.
+    pub(super) fn store(&mut self, (partition, offset, line): LineId) {
+        let record = self.record(partition, offset);
+        assert!(!record.kind.is_rejected_early(), "I5: a line of {record:?} was written");
+        record.stored |= 1 << line;
     }
 
     /// The topic has a letter of the record, or it was discarded.
     pub(super) fn bury(&mut self, partition: usize, offset: i64) {
-        *self.letters.entry((partition, offset)).or_default() += 1;
-    }
-
-    /// Whether the record has its fate.
-    fn is_decided(&self, partition: usize, record: Record) -> bool {
-        let dead = self.letters.contains_key(&(partition, record.offset));
-        let stored = |line| self.stored.contains(&(partition, record.offset, line));
-        match record.kind {
-            Kind::Filtered => true,
-            Kind::Good => (0..record.lines).all(stored),
-            Kind::Rejected | Kind::BadLine | Kind::Refused | Kind::TooLarge => dead,
-            Kind::Breaks => dead || (0..record.lines).all(stored),
-        }
+        self.record(partition, offset).letters += 1;
     }
 
     /// The group takes an offset of its member.
@@ -143,10 +157,10 @@ impl World {
     }
 
     fn advance(&mut self, partition: usize, offset: i64) {
+        let below = self.below(partition, offset);
         let Partition { log, checked, .. } = &self.partitions[partition];
-        let below = log.partition_point(|record| record.offset < offset);
         for record in &log[*checked..below] {
-            assert!(self.is_decided(partition, *record), "I1: {offset} of {partition} is committed over {record:?}");
+            assert!(record.is_decided(), "I1: {offset} of {partition} is committed over {record:?}");
         }
         let partition = &mut self.partitions[partition];
         (partition.committed, partition.checked) = (offset, below);
@@ -159,7 +173,7 @@ impl World {
             if record.kind.may_be_dead() {
                 self.bury(partition, record.offset);
             } else if record.kind == Kind::Good {
-                self.stored.extend((0..record.lines).map(|line| (partition, record.offset, line)));
+                (0..record.lines).for_each(|line| self.store((partition, record.offset, line)));
             }
         }
         if let Some(last) = records.last() {
