@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint doc bench fuzz services setup setup-services
+.PHONY: help demo test lint doc bench fuzz soak services setup setup-services
 
 # In CI a lock file that is not up to date is an error.
 LOCKED := $(if $(CI),--locked)
@@ -16,6 +16,9 @@ SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,infl
 # One of them alone: FUZZ_TARGET=points.
 FUZZ_TARGET ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FUZZ_SECONDS ?= 60
+# Schedules of each model test, inputs of each fuzz target: about twenty minutes.
+SOAK_SCHEDULES ?= 2000000
+SOAK_INPUTS ?= 1000000
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -52,6 +55,9 @@ fuzz: setup ## every fuzz target, or FUZZ_TARGET, for FUZZ_SECONDS each with a n
 		mkdir -p fuzz/corpus/$$target; \
 		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+soak: setup ## millions of schedules of the model, and of inputs of the fuzz targets
+	SLUICE_MODEL_SCHEDULES=$(SOAK_SCHEDULES) SLUICE_FUZZ_INPUTS=$(SOAK_INPUTS) cargo test $(LOCKED) --package sluice --lib -- pipeline::model fuzz::tests
 
 services: setup-services ## Kafka, InfluxDB and VictoriaMetrics in the foreground, until Ctrl-C
 	docker/local/services run kafka influxdb victoria-metrics
