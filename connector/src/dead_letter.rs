@@ -6,7 +6,7 @@
 //!
 //! - `letter` is what a letter is made of, `outbox` the producer with its acknowledgements, `topic` makes the topic.
 
-mod claims;
+pub(crate) mod claims;
 pub mod headers;
 mod letter;
 mod outbox;

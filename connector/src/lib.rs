@@ -38,6 +38,8 @@ pub mod config;
 pub mod connector;
 pub mod dead_letter;
 pub mod demo;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod metrics;
 pub mod pipeline;
 pub mod points;

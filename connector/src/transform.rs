@@ -20,7 +20,9 @@ use crate::record::TopicPartition;
 use engine::Module;
 use host::{BatchColumns, GuestLog, HostState, Instance};
 
+pub(crate) use check::check;
 pub use check::{Output, Reject};
+pub(crate) use host::{RawColumn, RawOutput, RawRejects};
 
 /// What one instance may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

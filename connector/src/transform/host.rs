@@ -77,25 +77,25 @@ pub(super) struct BatchColumns<'a> {
 /// A column as a guest gave it back: nothing about it is known yet.
 #[derive(ComponentType, Lift, Debug, Default)]
 #[component(record)]
-pub(super) struct RawColumn {
-    pub(super) bytes: Vec<u8>,
-    pub(super) ends: Vec<u32>,
+pub(crate) struct RawColumn {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) ends: Vec<u32>,
 }
 
 #[derive(ComponentType, Lift, Debug, Default)]
 #[component(record)]
-pub(super) struct RawRejects {
-    pub(super) records: Vec<u32>,
-    pub(super) reasons: RawColumn,
+pub(crate) struct RawRejects {
+    pub(crate) records: Vec<u32>,
+    pub(crate) reasons: RawColumn,
 }
 
 /// A result as a guest gave it back; `check` turns it into an `Output`.
 #[derive(ComponentType, Lift, Debug, Default)]
 #[component(record)]
-pub(super) struct RawOutput {
-    pub(super) lines: RawColumn,
-    pub(super) records: Vec<u32>,
-    pub(super) rejects: RawRejects,
+pub(crate) struct RawOutput {
+    pub(crate) lines: RawColumn,
+    pub(crate) records: Vec<u32>,
+    pub(crate) rejects: RawRejects,
 }
 
 #[derive(ComponentType, Lift, Clone, Copy)]
