@@ -139,12 +139,7 @@ impl TopicReader {
     }
 
     pub(crate) fn failed(&self, attempt: &'static str, source: KafkaError) -> ReadError {
-        ReadError::Kafka {
-            attempt,
-            topic: self.topic.clone(),
-            brokers: self.brokers.clone(),
-            source: Box::new(source),
-        }
+        ReadError::Kafka { attempt, topic: self.topic.clone(), brokers: self.brokers.clone(), source: Box::new(source) }
     }
 }
 
