@@ -141,7 +141,6 @@ impl<W: Write> Replay<'_, W> {
         progress: &Progress,
     ) -> Result<Option<Origin>, DlqError> {
         if progress.is_done(letter.position.offset) {
-            self.report.done_before += 1;
             return Ok(None);
         }
         if !self.filter.takes(letter) {

@@ -9,6 +9,7 @@ mod bad_input;
 mod cli_try;
 mod commands;
 mod delivery;
+mod dlq;
 mod examples;
 mod influx_contract;
 mod metrics;

@@ -4,6 +4,7 @@ pub(crate) mod forward;
 pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod kafka;
+pub(crate) mod letters;
 pub(crate) mod metrics;
 pub(crate) mod points;
 pub(crate) mod scripted_influx;

@@ -161,7 +161,7 @@ fn admin() -> &'static AdminClient<DefaultClientContext> {
 }
 
 /// Idempotent, so that a retry puts no record into the topic twice.
-fn producer() -> BaseProducer {
+pub(crate) fn producer() -> BaseProducer {
     let mut config = config();
     config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
     config.create().unwrap()
