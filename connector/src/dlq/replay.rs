@@ -176,7 +176,7 @@ impl<W: Write> Replay<'_, W> {
         let mut tickets = tickets.into_iter();
         // Pieces of a batch that the transform failed on, the next one last: a letter is at fault only if it fails alone, in a fresh
         // instance.
-        let mut pieces = vec![0..batch.len()];
+        let mut pieces = Vec::from_iter(std::iter::once(0..batch.len()));
         while let Some(piece) = pieces.pop() {
             let fresh = !self.transform.is_live();
             let part = batch.slice(piece.clone());
