@@ -4,9 +4,9 @@ use std::fs;
 use std::process::{Command, Output, Stdio};
 
 use crate::sandbox;
+use crate::support::dead_records::{self, Letter};
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
-use crate::support::letters::{self, Letter};
 use crate::support::points::{LONG_AGO_MS, Points, Record};
 use crate::support::scripted_influx::{Scripted, ScriptedInflux};
 use crate::support::services;
@@ -86,8 +86,8 @@ fn letters_are_listed_by_reason_stage_topic_and_time() {
     letters[1].reason = "field type conflict on \"A\u{1b}[2J\"".to_owned();
     letters[2].topic = "others".to_owned();
     letters[3].connector = "somebody".to_owned();
-    letters::produce(&dead.topic, 0, &letters[..2]);
-    letters::produce(&dead.topic, 1, &letters[2..]);
+    dead_records::produce(&dead.topic, 0, &letters[..2]);
+    dead_records::produce(&dead.topic, 1, &letters[2..]);
 
     let all = dead.prints(&["list"], 0);
     let lines: Vec<_> = all.lines().collect();
@@ -123,7 +123,7 @@ fn a_letter_is_shown_whole_and_harmless() {
     let dead = Dead::new("show", nowhere);
     let mut letter = dead.letter(3, 120, "BTC\u{1b}[31m\n");
     (letter.stage, letter.line) = ("sink", Some("cryptos BTC=1 17"));
-    letters::produce(&dead.topic, 1, &[letter]);
+    dead_records::produce(&dead.topic, 1, &[letter]);
     let shown = dead.prints(&["show", "1:0"], 0);
     for told in [
         "prices-3@120",
@@ -156,8 +156,8 @@ fn a_replay_writes_the_very_points_and_a_second_one_changes_nothing() {
         .map(|number| dead.letter(number % 3, i64::from(number * 7 % 100), &format!("S{number},{number}.5")))
         .collect();
     letters[7].topic = "others".to_owned();
-    letters::produce(&dead.topic, 0, &letters[..200]);
-    letters::produce(&dead.topic, 1, &letters[200..]);
+    dead_records::produce(&dead.topic, 0, &letters[..200]);
+    dead_records::produce(&dead.topic, 1, &letters[200..]);
 
     let dry = dead.prints(&["replay", "--dry-run"], 0);
     let ((symbol, time), price) = letters[7].point().unwrap();
@@ -166,10 +166,10 @@ fn a_replay_writes_the_very_points_and_a_second_one_changes_nothing() {
     assert_eq!(database.count(), 0, "a dry run writes nothing");
 
     dead.tells(&["replay"], 0, &["300 letters written (300 lines)"]);
-    database.points().assert_equal(&letters::expected(&letters));
+    database.points().assert_equal(&dead_records::expected(&letters));
     dead.tells(&["replay"], 0, &["0 letters written", "0 still fail"]);
     dead.tells(&["replay", "--from-start", "--batch", "7"], 0, &["300 letters written (300 lines)"]);
-    database.points().assert_equal(&letters::expected(&letters));
+    database.points().assert_equal(&dead_records::expected(&letters));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn an_interrupted_replay_goes_on_where_it_was() {
     let influx = ScriptedInflux::v1("prices");
     let dead = Dead::new("interrupted", |connector| connector.into_scripted(&influx));
     let letters: Vec<_> = (0..30).map(|number| dead.letter(0, number, &format!("S{number},1"))).collect();
-    letters::produce(&dead.topic, 0, &letters);
+    dead_records::produce(&dead.topic, 0, &letters);
     influx.answer_next([Scripted::new(204, "").but_store(), Scripted::new(204, "").but_store(), Scripted::hang()]);
     let mut command = dead.command(&["replay", "--batch", "10"]);
     command.args(["--log-format", "json"]);
@@ -191,7 +191,7 @@ fn an_interrupted_replay_goes_on_where_it_was() {
     let before = influx.seen(|seen| seen.lines);
     dead.tells(&["replay"], 0, &["10 letters written (10 lines)"]);
     assert_eq!(influx.seen(|seen| seen.lines) - before, 10, "only what was not acknowledged");
-    Points::stored_in(&influx).assert_equal(&letters::expected(&letters));
+    Points::stored_in(&influx).assert_equal(&dead_records::expected(&letters));
 }
 
 #[test]
@@ -200,20 +200,20 @@ fn what_still_fails_is_tried_again_and_what_is_done_is_not() {
     let dead = Dead::new("mended", into(&database));
     let letters = ["A,1", "B;2", "C,3", "D;4", "E,5"];
     let letters: Vec<_> = (0..).zip(letters).map(|(offset, value)| dead.letter(0, offset, value)).collect();
-    letters::produce(&dead.topic, 0, &letters);
+    dead_records::produce(&dead.topic, 0, &letters);
     dead.tells(
         &["replay"],
         1,
         &["still fails 0:1 prices-0@1 transform: value has no separator", "3 letters written", "2 still fail"],
     );
-    database.points().assert_equal(&letters::expected(&letters));
+    database.points().assert_equal(&dead_records::expected(&letters));
     // A filter leaves alone what it passes over.
     dead.tells(&["replay", "--until", "2000"], 0, &["0 letters written", "2 passed over"]);
     let mended = ["replay", "--module", "builtin:split-concat", "--config", "separator=;"];
     dead.tells(&mended, 0, &["2 letters written", "0 still fail"]);
     let wanted = [dead.letter(0, 1, "B,2"), dead.letter(0, 3, "D,4")];
     let all = letters.iter().chain(&wanted).cloned().collect::<Vec<_>>();
-    database.points().assert_equal(&letters::expected(&all));
+    database.points().assert_equal(&dead_records::expected(&all));
     dead.tells(&["replay"], 0, &["0 letters written", "0 still fail"]);
 }
 
@@ -221,7 +221,7 @@ fn what_still_fails_is_tried_again_and_what_is_done_is_not() {
 fn one_poisonous_letter_costs_no_other() {
     let dead = Dead::new("poison", nowhere);
     let letters: Vec<_> = (0..9).map(|at| dead.letter(0, at, if at == 5 { "poison" } else { "x" })).collect();
-    letters::produce(&dead.topic, 0, &letters);
+    dead_records::produce(&dead.topic, 0, &letters);
     let module = dead.folder.path().join("hostile.wasm");
     fs::write(&module, sandbox::core()).unwrap();
     let module = ["--module", module.to_str().unwrap(), "--config"];
@@ -244,7 +244,7 @@ fn what_influxdb_refuses_stays_and_its_neighbours_are_written() {
     let dead = Dead::new("refused", into(&database));
     let values = ["A,1", "XRP-USD,2", "B,3", "C,4"];
     let letters: Vec<_> = (0..).zip(values).map(|(offset, value)| dead.letter(0, offset, value)).collect();
-    letters::produce(&dead.topic, 0, &letters);
+    dead_records::produce(&dead.topic, 0, &letters);
     dead.tells(
         &["replay"],
         1,
@@ -261,14 +261,14 @@ fn letters_without_coordinates_or_value_are_told_and_left_alone() {
     letters[0].context = false;
     letters[1].omitted = Some("value");
     letters[1].record.value = None;
-    letters::produce(&dead.topic, 0, &letters);
+    dead_records::produce(&dead.topic, 0, &letters);
     dead.tells(&["list"], 0, &["0:0", "?", "[without value]"]);
     let omitted = "can't be replayed 0:1 prices-0@8: it was too large";
     dead.tells(&["replay"], 1, &["can't be replayed 0:0 ?", "--without-coordinates", omitted, "2 can't be replayed"]);
     assert_eq!(database.count(), 0);
     dead.tells(&["replay", "--without-coordinates"], 1, &["1 letters written", "1 can't be replayed"]);
     let own = Letter { topic: dead.topic.name.clone(), offset: 0, ..letters[0].clone() };
-    database.points().assert_equal(&letters::expected(&[own]));
+    database.points().assert_equal(&dead_records::expected(&[own]));
 }
 
 #[test]
@@ -276,10 +276,10 @@ fn an_influxdb_that_is_away_is_waited_for() {
     let influx = ScriptedInflux::v1("prices");
     let dead = Dead::new("away", |connector| connector.into_scripted(&influx));
     let letters = [dead.letter(0, 0, "A,1")];
-    letters::produce(&dead.topic, 0, &letters);
+    dead_records::produce(&dead.topic, 0, &letters);
     influx.answer_next([Scripted::new(503, "busy"), Scripted::new(401, "who?")]);
     let output = dead.run(&["replay"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && told.contains("503") && told.contains("401"), "{output:?}");
-    Points::stored_in(&influx).assert_equal(&letters::expected(&letters));
+    Points::stored_in(&influx).assert_equal(&dead_records::expected(&letters));
 }

@@ -10,9 +10,11 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::letters::Letter;
 use super::points::{Points, Record};
 use super::services;
 use super::wait::{DEADLINE, equal, until};
@@ -54,7 +56,13 @@ impl Topic {
 
     /// A new topic with exactly this name; one that an earlier run has left is deleted.
     pub(crate) fn create_named(name: &str, partitions: i32) -> Self {
-        let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        Self::create_with(name, partitions, &[])
+    }
+
+    /// The same with settings of the topic's own.
+    pub(crate) fn create_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
+        let mut new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        new.config.extend(settings);
         until("the topic to be made", || match block_on(admin().create_topics([&new], &options())).remove(0) {
             Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
                 delete(name);
@@ -71,6 +79,27 @@ impl Topic {
             )
         });
         Self { name: name.to_owned(), partitions, produced: Mutex::default() }
+    }
+
+    /// Produces records with keys and headers into partition 0, and waits until Kafka has them. They are no prices.
+    pub(crate) fn produce_raw(&self, records: &[Letter]) {
+        let producer = producer();
+        let mut produced = self.produced.lock().unwrap();
+        for record in records {
+            *produced.end_offsets.entry(0).or_default() += 1;
+            let headers = record
+                .headers
+                .iter()
+                .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: value.as_ref() }));
+            let mut next = BaseRecord::<[u8], [u8]>::to(&self.name).partition(0).headers(headers);
+            next.timestamp = record.timestamp_ms;
+            (next.key, next.payload) = (record.key.as_deref(), record.value.as_deref());
+            producer.send(next).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(DEADLINE).unwrap();
+        let wanted = produced.end_offsets.clone();
+        drop(produced);
+        assert_eq!(self.end_offsets(), self.all(&wanted), "not every record arrived");
     }
 
     /// Produces records in their order, and waits until Kafka has them all.
@@ -151,7 +180,7 @@ fn config() -> ClientConfig {
     config
 }
 
-fn consumer(group: &str) -> BaseConsumer {
+pub(crate) fn consumer(group: &str) -> BaseConsumer {
     config().set("group.id", group).create().unwrap()
 }
 
@@ -171,7 +200,7 @@ fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(DEADLINE))
 }
 
-fn delete(topic: &str) {
+pub(crate) fn delete(topic: &str) {
     // Best effort: the names are unique, so what stays behind disturbs nobody.
     let _ = block_on_result(admin().delete_topics(&[topic], &options()));
 }

@@ -1,94 +1,118 @@
-//! Dead letters as a connector writes them.
+//! The dead-letter topic of a test: what is in it, byte for byte.
 
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::kafka::{Topic, producer};
-use super::points::{Points, Record};
-use super::wait::DEADLINE;
+use super::kafka::{self, unique};
+use super::sluice::Connector;
+use super::wait::{DEADLINE, until};
 
-/// A dead letter of a record that was at `offset` of its partition in `topic`.
-#[derive(Debug, Clone)]
+/// A dead-letter topic that the connector makes; deleted with the test.
+#[derive(Debug)]
+pub(crate) struct LetterTopic {
+    pub(crate) name: String,
+}
+
+/// A record as it is in Kafka.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Letter {
-    pub(crate) record: Record,
-    pub(crate) topic: String,
-    pub(crate) offset: i64,
-    pub(crate) connector: String,
-    pub(crate) stage: &'static str,
-    pub(crate) reason: String,
-    pub(crate) line: Option<&'static str>,
-    pub(crate) omitted: Option<&'static str>,
-    /// `errors.deadletterqueue.context.headers.enable`.
-    pub(crate) context: bool,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) timestamp_ms: Option<i64>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+// === impl LetterTopic ===
+
+impl LetterTopic {
+    /// A topic that is not there yet.
+    pub(crate) fn unmade(test: &str) -> Self {
+        Self { name: unique(&format!("{test}-dlq")) }
+    }
+
+    /// Everything in it, in the order of its partitions and offsets; nothing if it is not there.
+    pub(crate) fn all(&self) -> Vec<Letter> {
+        let consumer = kafka::consumer("letters");
+        let metadata = consumer.fetch_metadata(Some(&self.name), DEADLINE).unwrap();
+        let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
+        let watermarks = |&partition: &i32| {
+            let (low, high) = consumer.fetch_watermarks(&self.name, partition, DEADLINE).unwrap();
+            (partition, low, high)
+        };
+        let spans: Vec<_> = partitions.iter().map(watermarks).filter(|(_, low, high)| low < high).collect();
+        spans.into_iter().flat_map(|span| read(&consumer, &self.name, span)).collect()
+    }
+
+    /// Waits until it holds so many.
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<Letter> {
+        until("the dead letters", || match self.all() {
+            letters if letters.len() == count => Ok(letters),
+            letters => Err(letters.len()),
+        })
+    }
+}
+
+impl Drop for LetterTopic {
+    fn drop(&mut self) {
+        kafka::delete(&self.name);
+    }
+}
+
+fn read(consumer: &BaseConsumer, topic: &str, (partition, low, high): (i32, i64, i64)) -> Vec<Letter> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(low)).unwrap();
+    consumer.assign(&list).unwrap();
+    let mut letters = Vec::new();
+    until("the letters to be read", || {
+        while let Some(message) = consumer.poll(std::time::Duration::from_millis(50)) {
+            let message = message.unwrap();
+            letters.push(Letter::of(&message));
+            if message.offset() + 1 == high {
+                return Ok(());
+            }
+        }
+        Err(letters.len())
+    });
+    letters
 }
 
 // === impl Letter ===
 
 impl Letter {
-    pub(crate) fn new(connector: &str, (topic, offset): (&str, i64), record: Record) -> Self {
+    fn of(message: &impl Message) -> Self {
+        let headers = message.headers().into_iter().flat_map(Headers::iter);
         Self {
-            record,
-            topic: topic.to_owned(),
-            offset,
-            connector: connector.to_owned(),
-            stage: "transform",
-            reason: "as asked".to_owned(),
-            line: None,
-            omitted: None,
-            context: true,
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            timestamp_ms: message.timestamp().to_millis(),
+            headers: headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
         }
     }
 
-    /// The point that the record would have become.
-    pub(crate) fn point(&self) -> Option<((String, i64), f64)> {
-        self.record.point(&self.topic, self.offset)
+    /// The last header of this name, as text.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> String {
+        let found = self.headers.iter().rev().find(|(key, _)| key == name);
+        let value = found.unwrap_or_else(|| panic!("no header {name} in {:?}", self.headers)).1.clone();
+        String::from_utf8(value.expect("a value")).unwrap()
     }
 
-    fn headers(&self) -> OwnedHeaders {
-        // Of its own the record has these, of which one is named like ours.
-        let mut headers = vec![("trace", "abc".to_owned()), ("sluice.line", "the record's own".to_owned())];
-        if self.context {
-            headers.extend([
-                ("__connect.errors.topic", self.topic.clone()),
-                ("__connect.errors.partition", self.record.partition.to_string()),
-                ("__connect.errors.offset", self.offset.to_string()),
-                ("__connect.errors.connector.name", self.connector.clone()),
-                ("__connect.errors.task.id", "0".to_owned()),
-                ("__connect.errors.stage", if self.stage == "sink" { "TASK_PUT" } else { "TRANSFORMATION" }.to_owned()),
-                ("__connect.errors.class.name", format!("sluice::{}", self.stage)),
-                ("__connect.errors.exception.class.name", "Rejected".to_owned()),
-                ("__connect.errors.exception.message", self.reason.clone()),
-                ("__connect.errors.exception.stacktrace", format!("Rejected: {}", self.reason)),
-                ("sluice.stage", self.stage.to_owned()),
-                ("sluice.module.digest", "00ff".to_owned()),
-                ("sluice.reason", self.reason.clone()),
-            ]);
-            headers.extend(self.line.map(|line| ("sluice.line", line.to_owned())));
-            headers.extend(self.omitted.map(|omitted| ("sluice.omitted", omitted.to_owned())));
-        }
-        headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }))
+    /// Partition and offset of the record that it is about.
+    pub(crate) fn origin(&self) -> (i32, i64) {
+        let number = |name| self.header(name).parse().unwrap();
+        (number("__connect.errors.partition") as i32, number("__connect.errors.offset"))
     }
 }
 
-/// Puts letters into a partition of a dead-letter topic, in their order.
-pub(crate) fn produce(dead: &Topic, partition: i32, letters: &[Letter]) {
-    let producer = producer();
-    for letter in letters {
-        let mut record = BaseRecord::<str, str>::to(&dead.name)
-            .partition(partition)
-            .timestamp(letter.record.timestamp_ms)
-            .key("the key")
-            .headers(letter.headers());
-        record.payload = letter.record.value.as_deref();
-        producer.send(record).map_err(|(error, _)| error).unwrap();
-        producer.poll(std::time::Duration::ZERO);
-    }
-    producer.flush(DEADLINE).unwrap();
-}
+// === impl Connector ===
 
-/// What their records would have become.
-pub(crate) fn expected(letters: &[Letter]) -> Points {
-    let mut points = Points::default();
-    points.extend(letters.iter().filter_map(Letter::point));
-    points
+impl Connector {
+    /// Bears refused records and sends them to `letters`, with their context.
+    pub(crate) fn with_letters(self, letters: &LetterTopic) -> Self {
+        self.set("errors.tolerance", "all")
+            .set("errors.deadletterqueue.topic.name", &letters.name)
+            .set("errors.deadletterqueue.topic.replication.factor", "1")
+            .set("errors.deadletterqueue.context.headers.enable", "true")
+    }
 }
