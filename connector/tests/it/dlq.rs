@@ -283,3 +283,28 @@ fn an_influxdb_that_is_away_is_waited_for() {
     assert!(output.status.success() && told.contains("503") && told.contains("401"), "{output:?}");
     Points::stored_in(&influx).assert_equal(&dead_records::expected(&letters));
 }
+
+#[test]
+fn letters_that_a_connector_wrote_become_the_points_that_it_would_have_written() {
+    let (database, topic) = (Database::create("whole"), Topic::create("whole", 3));
+    let dead = Dead::new("whole", into(&database));
+    let dead = Dead { connector: dead.connector.clone().set("topics", &topic.name), ..dead };
+    let price = |number: i32| Record::price(number % 3, LONG_AGO_MS, &format!("S{number}"), "1.5");
+    let records: Vec<_> = (0..60).map(price).collect();
+    // Every fifth one has another separator.
+    let spoilt = |(at, record): (usize, &Record)| {
+        let mut record = record.clone();
+        record.value = record.value.map(|value| if at % 5 == 0 { value.replace(',', ";") } else { value });
+        record
+    };
+    topic.produce(&records.iter().enumerate().map(spoilt).collect::<Vec<_>>());
+    let group = topic.group(&dead.connector.name);
+    let mut sluice = Sluice::start(&[&dead.connector]);
+    sluice.until("everything to be committed", |_| group.at_end());
+    sluice.stop();
+    assert_eq!(database.count(), 48);
+
+    dead.tells(&["list"], 0, &["12 letters", "12 × value has no separator ','"]);
+    dead.tells(&["replay", "--config", "separator=;"], 0, &["12 letters written (12 lines)", "0 still fail"]);
+    database.points().assert_equal(&topic.expected());
+}
