@@ -10,6 +10,7 @@ mod cli_try;
 mod commands;
 mod dead_letters;
 mod delivery;
+mod dlq;
 mod examples;
 mod faults;
 mod guests;

@@ -226,7 +226,7 @@ impl Topic {
     }
 
     /// Idempotent, so that a retry puts no record into the topic twice.
-    fn producer(&self) -> BaseProducer {
+    pub(crate) fn producer(&self) -> BaseProducer {
         let mut config = self.config();
         config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
         config.create().unwrap()
