@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use thiserror::Error;
 use tokio::runtime::Handle;
 
-use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::config::{ConnectorConfig, DISCARDS, WorkerConfig};
 use crate::metrics::{Metrics, TaskMetrics};
 use crate::pipeline::Pipeline;
 use crate::sink::influx::{InfluxClient, InfluxError};
@@ -115,6 +115,9 @@ impl Connector {
         let config = &prepared.config;
         let tasks_max = config.tasks_max.get();
         let connector = board.connector(&config.name, tasks_max);
+        if config.errors.discards() {
+            connector.warn(DISCARDS);
+        }
         let mut tasks = Vec::new();
         for task in 0..tasks_max {
             let parts = Parts {

@@ -7,7 +7,8 @@
 //! - where it names none, the piece is halved. One bad line among n costs at most 2·⌈log₂ n⌉ more requests, k of them at most k
 //!   times that, and no line is sent more than ⌈log₂ n⌉ + 2 times;
 //! - a piece that is too large is halved as well; a single line that is too large is refused;
-//! - a failure that a line may be the cause of (the connection breaks, an unknown 500) halves the piece after some tries. A single
+//! - a failure that a line may be the cause of (the connection breaks, an unknown 500) halves the piece after some tries, others going
+//!   first. A single
 //!   line is refused only if the server fails on it again and again while it stores another line in between, each time.
 //!
 //! Writing a line twice is harmless, so a piece whose answer was lost is simply sent again.
@@ -19,8 +20,9 @@ use bytes::Bytes;
 
 use super::verdict::{RejectedLine, Verdict};
 
-/// After so many failures in a row that its lines may be the cause of, a piece is halved. Fewer, and every hiccup of a proxy would cut
-/// bodies to pieces; more, and a line that makes the server fail holds up its partition for longer.
+/// After so many failures in a row that its lines may be the cause of, a piece is halved; at once if the server stored others in
+/// between. Fewer, and every hiccup of a proxy would cut bodies to pieces; more, and a line that makes the server fail holds up its
+/// partition for longer.
 const FAILURES_TO_HALVE: u32 = 5;
 
 /// After so many, with another line stored before each, a single line is refused. A connection that breaks by chance, even every second
@@ -205,16 +207,18 @@ impl Hunt {
     /// reason to wait.
     fn suspect(&mut self, reason: &str) -> bool {
         let mut piece = self.pop();
+        let was_well = std::mem::take(&mut self.is_well);
         if piece.len() > 1 {
             piece.failures += 1;
-            if piece.failures >= FAILURES_TO_HALVE {
-                self.push_halves(&piece)
+            if was_well || piece.failures >= FAILURES_TO_HALVE {
+                self.push_halves(&piece);
             } else {
-                self.pieces.push(piece)
+                // Whether it is a line or the server shows on the others.
+                self.pieces.insert(0, piece);
             }
             return false;
         }
-        piece.failures += u32::from(std::mem::take(&mut self.is_well));
+        piece.failures += u32::from(was_well);
         if piece.failures >= FAILURES_TO_REFUSE {
             let reason = format!("the server fails on this line and stores others: {reason}");
             self.refused.push(RefusedLine { line: piece.line(0), too_large: false, reason });
@@ -225,7 +229,6 @@ impl Hunt {
                 self.pieces.push(piece);
                 self.pieces.push(Piece { runs: vec![line..line + 1], is_control: true, ..Piece::default() });
             }
-            // Whether it is the line or the server shows on the others.
             None => self.pieces.insert(0, piece),
         }
         false

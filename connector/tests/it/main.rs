@@ -8,6 +8,7 @@
 mod bad_input;
 mod cli_try;
 mod commands;
+mod dead_letters;
 mod delivery;
 mod examples;
 mod faults;

@@ -3,6 +3,7 @@
 pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod kafka;
+pub(crate) mod letters;
 pub(crate) mod metrics;
 pub(crate) mod own;
 pub(crate) mod points;

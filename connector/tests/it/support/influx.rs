@@ -49,7 +49,7 @@ impl Database {
         self.command("CREATE DATABASE");
     }
 
-    /// Every point of `cryptos`, with its field.
+    /// Every point of `cryptos` that is a number, with its field.
     pub(crate) fn points(&self) -> Points {
         self.try_points().unwrap()
     }
@@ -64,7 +64,7 @@ impl Database {
         for row in series[0]["values"].as_array().unwrap() {
             let time = row[0].as_i64().unwrap();
             let fields = columns.iter().zip(row.as_array().unwrap()).skip(1).filter(|(_, value)| !value.is_null());
-            points.extend(fields.map(|(field, value)| (((*field).to_owned(), time), value.as_f64().unwrap())));
+            points.extend(fields.filter_map(|(field, value)| Some((((*field).to_owned(), time), value.as_f64()?))));
         }
         Ok(points)
     }

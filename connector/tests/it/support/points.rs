@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scripted_influx::{ScriptedInflux, Value};
+use super::scripted_influx::{Points as Stored, ScriptedInflux, Value};
 
 /// The symbols of a feed.
 pub(crate) const SYMBOLS: [&str; 16] = [
@@ -81,8 +81,13 @@ fn nanoseconds(timestamp_ms: i64, topic: &str, partition: i32, offset: i64) -> i
 impl Points {
     /// The points of `cryptos` in a scripted server.
     pub(crate) fn stored_in(influx: &ScriptedInflux) -> Self {
+        Self::of(influx.points())
+    }
+
+    /// The points of `cryptos` among these.
+    pub(crate) fn of(mut stored: Stored) -> Self {
         let mut points = Self::default();
-        for (time, fields) in influx.points().remove("cryptos").unwrap_or_default() {
+        for (time, fields) in stored.remove("cryptos").unwrap_or_default() {
             points.extend(fields.into_iter().map(|(field, value)| match value {
                 Value::Float(value) => ((field, time), value),
                 other => panic!("a price that is no float: {other:?}"),
