@@ -145,7 +145,7 @@ fn a_letter_too_large_for_the_topic_goes_without_its_value_and_its_companions_wh
 #[test]
 fn a_topic_that_is_read_takes_no_letters() {
     let topic = Topic::create("loop", 1);
-    let letters = LetterTopic { name: format!("{}-dlq", topic.name) };
+    let letters = LetterTopic::named(&format!("{}-dlq", topic.name));
     let _made = Topic::create_named(&letters.name, 1);
     let database = Database::create("loop");
     let connector = Connector::new(&topic, "l")

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
+use crate::support::letters::LetterTopic;
 use crate::support::own::{OwnInflux, OwnKafka};
 use crate::support::points::{LONG_AGO_MS, Record, SYMBOLS, feed};
 use crate::support::proxy::Proxy;
@@ -20,8 +21,12 @@ const PARTITIONS: usize = 4;
 const BURST: usize = 80;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Every so many-th record of a burst is none that the transform takes: it has to become a dead letter.
+/// Every so many-th record of a burst has to become a dead letter: the transform takes none of them, but the first is a price of
+/// [`REFUSED`].
 const BAD_EVERY: usize = 20;
+
+/// InfluxDB refuses prices of this symbol, because its field is text there.
+const REFUSED: &str = "NEAR-USD";
 
 /// A whole system with load on it.
 pub(super) struct Scene {
@@ -29,7 +34,7 @@ pub(super) struct Scene {
     pub(super) to_kafka: Proxy,
     pub(super) to_influx: Proxy,
     topic: Topic,
-    letters: Topic,
+    letters: LetterTopic,
     database: Database,
     connector: Connector,
     pub(super) kafka: OwnKafka,
@@ -56,8 +61,9 @@ impl Scene {
         let influx = OwnInflux::start(&[]);
         let to_influx = Proxy::to(influx.url().strip_prefix("http://").unwrap());
         let topic = Topic::create_on(kafka.address(), test, PARTITIONS as i32);
-        let letters = Topic::create_on(kafka.address(), "letters", 1);
+        let letters = LetterTopic::unmade_on(kafka.address(), test);
         let database = Database::create_on(influx.url(), test);
+        database.write(&format!("cryptos {REFUSED}=\"text\" {}", LONG_AGO_MS * 1_000_000));
         let connector = Connector::new(&topic, "f")
             .into_database(&database)
             .set("influx.url", format!("http://{}", to_influx.address()))
@@ -65,10 +71,7 @@ impl Scene {
             .set("influx.request.timeout.ms", "3000")
             // Bodies that are worth compressing.
             .set("linger.ms", "20")
-            .set("errors.tolerance", "all")
-            .set("errors.deadletterqueue.topic.name", &letters.name)
-            .set("errors.deadletterqueue.topic.replication.factor", "1")
-            .set("errors.deadletterqueue.context.headers.enable", "true")
+            .with_letters(&letters)
             .set("consumer.override.session.timeout.ms", "3000")
             .set("consumer.override.heartbeat.interval.ms", "500");
         Self { to_kafka, to_influx, topic, letters, database, connector, kafka, influx }
@@ -124,9 +127,16 @@ impl Scene {
         processes.into_iter().for_each(Sluice::stop);
         self.is_decided_below(&self.topic.end_offsets_produced());
         self.database.points().assert_equal(&self.topic.expected());
-        let (letters, bad) = (self.letters.dead_letters(), self.topic.others_below(&self.topic.end_offsets_produced()));
+        let (letters, bad) = (self.dead_letters(), self.topic.others_below(&self.topic.end_offsets_produced()));
         assert!(letters.keys().eq(&bad), "dead letters {:?} where {bad:?} are bad", letters.keys());
-        assert!(letters.values().all(|value| value.starts_with(b"no price")), "{letters:?}");
+        let is_bad = |value: &Vec<u8>| value.starts_with(b"no price") || value.starts_with(REFUSED.as_bytes());
+        assert!(letters.values().all(is_bad), "{letters:?}");
+    }
+
+    /// The values of the dead letters by where the records were. A letter may be there twice.
+    fn dead_letters(&self) -> BTreeMap<(i32, i64), Vec<u8>> {
+        let letters = self.letters.all().into_iter();
+        letters.map(|letter| (letter.origin(), letter.value.unwrap_or_default())).collect()
     }
 
     fn is_decided_below(&self, offsets: &BTreeMap<i32, i64>) {
@@ -134,7 +144,7 @@ impl Scene {
             (until("an answer of InfluxDB", || self.database.try_points()), self.topic.expected_below(offsets));
         let missing = stored.lacks(&wanted);
         assert!(missing.is_empty(), "below the offsets {offsets:?} {} points are missing: {missing:?}", missing.len());
-        let (letters, bad) = (self.letters.dead_letters(), self.topic.others_below(offsets));
+        let (letters, bad) = (self.dead_letters(), self.topic.others_below(offsets));
         let missing: Vec<_> = bad.iter().filter(|at| !letters.contains_key(at)).collect();
         assert!(missing.is_empty(), "below the offsets {offsets:?} dead letters are missing of {missing:?}");
     }
@@ -144,7 +154,8 @@ impl Scene {
 fn records(burst: usize) -> Vec<Record> {
     let mut records = feed(BURST, 20, |number| ((number % PARTITIONS) as i32, SYMBOLS[number % PARTITIONS]));
     for number in (burst % BAD_EVERY..BURST).step_by(BAD_EVERY) {
-        let value = format!("no price {burst}/{number}");
+        let value =
+            if number < BAD_EVERY { format!("{REFUSED},{burst}") } else { format!("no price {burst}/{number}") };
         records[number] = Record::other(records[number].partition, LONG_AGO_MS, Some(&value));
     }
     records

@@ -10,7 +10,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -65,47 +65,55 @@ impl Topic {
 
     /// The same with settings of the topic's own.
     pub(crate) fn create_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
-        Self::create_at(services::kafka(), name, partitions, settings, false)
+        let topic = Self::unmade(services::kafka(), name, partitions, false);
+        topic.make(settings);
+        topic
     }
 
     /// A new topic in the Kafka at `kafka`, `host:port`.
     pub(crate) fn create_on(kafka: &str, test: &str, partitions: i32) -> Self {
-        Self::create_at(kafka, &unique(test), partitions, &[], true)
+        let topic = Self::unmade(kafka, &unique(test), partitions, true);
+        topic.make(&[]);
+        topic
     }
 
-    fn create_at(kafka: &str, name: &str, partitions: i32, settings: &[(&str, &str)], own: bool) -> Self {
+    fn unmade(kafka: &str, name: &str, partitions: i32, own: bool) -> Self {
         let (kafka, produced) = (kafka.to_owned(), Mutex::default());
-        let topic = Self { name: name.to_owned(), partitions, kafka, own, produced };
-        let mut new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        Self { name: name.to_owned(), partitions, kafka, own, produced }
+    }
+
+    fn make(&self, settings: &[(&str, &str)]) {
+        let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
         new.config.extend(settings);
-        let admin = topic.admin();
+        let admin = admin(&self.kafka);
         until("the topic to be made", || match block_on(admin.create_topics([&new], &options())).remove(0) {
             Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
-                topic.delete();
+                delete(&self.kafka, &self.name);
                 Err(code)
             }
             made => Ok(made.unwrap()),
         });
-        let consumer = topic.consumer("observer");
+        let consumer = consumer(&self.kafka, "observer");
         until("the topic's partitions to have leaders", || {
-            let metadata = consumer.fetch_metadata(Some(name), DEADLINE).unwrap();
+            let metadata = consumer.fetch_metadata(Some(&self.name), DEADLINE).unwrap();
             equal(
                 metadata.topics()[0].partitions().iter().filter(|partition| partition.leader() >= 0).count(),
-                &(partitions as usize),
+                &(self.partitions as usize),
             )
         });
-        topic
+    }
+
+    /// A producer for what is no price.
+    pub(crate) fn producer(&self) -> BaseProducer {
+        producer(&self.kafka)
     }
 
     /// Produces records with keys and headers into partition 0, and waits until Kafka has them. They are no prices.
     pub(crate) fn produce_raw(&self, records: &[Letter]) {
-        let producer = self.producer();
+        let producer = producer(&self.kafka);
         let mut produced = self.produced.lock().unwrap();
         for record in records {
-            let offset = produced.end_offsets.entry(0).or_default();
-            let at = (0, *offset);
-            *offset += 1;
-            produced.records.insert(at, None);
+            *produced.end_offsets.entry(0).or_default() += 1;
             let headers = record
                 .headers
                 .iter()
@@ -123,7 +131,7 @@ impl Topic {
 
     /// Produces records in their order, and waits until Kafka has them all.
     pub(crate) fn produce(&self, records: &[Record]) {
-        let producer = self.producer();
+        let producer = producer(&self.kafka);
         let mut produced = self.produced.lock().unwrap();
         for record in records {
             let offset = produced.end_offsets.entry(record.partition).or_default();
@@ -170,36 +178,9 @@ impl Topic {
         self.all(&self.produced.lock().unwrap().end_offsets)
     }
 
-    /// The original partition and offset of every dead letter in this topic, as its headers tell them, with its value.
-    pub(crate) fn dead_letters(&self) -> BTreeMap<(i32, i64), Vec<u8>> {
-        let ends = self.end_offsets();
-        let mut left: i64 = ends.values().sum();
-        let consumer = self.consumer("observer");
-        let mut from_the_start = TopicPartitionList::new();
-        for partition in ends.keys() {
-            from_the_start.add_partition_offset(&self.name, *partition, Offset::Beginning).unwrap();
-        }
-        consumer.assign(&from_the_start).unwrap();
-        let mut letters = BTreeMap::new();
-        while left > 0 {
-            let Some(message) = consumer.poll(DEADLINE) else { panic!("{left} dead letters did not come") };
-            let letter = message.unwrap();
-            let header = |name: &str| {
-                let headers = letter.headers().unwrap().iter();
-                let header = headers.filter(|header| header.key == name).last().unwrap();
-                str::from_utf8(header.value.unwrap()).unwrap().to_owned()
-            };
-            let at = [header("__connect.errors.partition"), header("__connect.errors.offset")];
-            let [partition, offset] = at.map(|number| number.parse::<i64>().unwrap());
-            letters.insert((partition as i32, offset), letter.payload().unwrap_or_default().to_vec());
-            left -= 1;
-        }
-        letters
-    }
-
     /// For each partition the offset after its last record.
     pub(crate) fn end_offsets(&self) -> BTreeMap<i32, i64> {
-        let consumer = self.consumer("observer");
+        let consumer = consumer(&self.kafka, "observer");
         // A broker that was just killed takes a while to say who leads.
         let end = |partition| {
             let ask = || consumer.fetch_watermarks(&self.name, partition, DEADLINE);
@@ -210,41 +191,18 @@ impl Topic {
 
     /// What the connector called `connector` has committed.
     pub(crate) fn group(&self, connector: &str) -> Group<'_> {
-        Group { topic: self, consumer: self.consumer(&format!("connect-{connector}")) }
+        Group { topic: self, consumer: consumer(&self.kafka, &format!("connect-{connector}")) }
     }
 
     fn all(&self, offsets: &BTreeMap<i32, i64>) -> BTreeMap<i32, i64> {
         (0..self.partitions).map(|partition| (partition, offsets.get(&partition).copied().unwrap_or(0))).collect()
-    }
-
-    fn config(&self) -> ClientConfig {
-        config(&self.kafka)
-    }
-
-    fn consumer(&self, group: &str) -> BaseConsumer {
-        self.config().set("group.id", group).create().unwrap()
-    }
-
-    /// Idempotent, so that a retry puts no record into the topic twice.
-    pub(crate) fn producer(&self) -> BaseProducer {
-        let mut config = self.config();
-        config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
-        config.create().unwrap()
-    }
-
-    fn admin(&self) -> AdminClient<DefaultClientContext> {
-        self.config().create().unwrap()
-    }
-
-    fn delete(&self) {
-        delete(&self.kafka, &self.name);
     }
 }
 
 impl Drop for Topic {
     fn drop(&mut self) {
         if !self.own {
-            self.delete();
+            delete(&self.kafka, &self.name);
         }
     }
 }
@@ -276,17 +234,31 @@ impl Group<'_> {
     }
 }
 
-/// Of any client of the Kafka at `kafka`.
-pub(crate) fn config(kafka: &str) -> ClientConfig {
+/// A consumer of the Kafka at `kafka`.
+pub(crate) fn consumer(kafka: &str, group: &str) -> BaseConsumer {
+    config(kafka).set("group.id", group).create().unwrap()
+}
+
+/// Deletes a topic. Best effort: the names are unique, so what stays behind disturbs nobody.
+pub(crate) fn delete(kafka: &str, topic: &str) {
+    let _ = block_on_result(admin(kafka).delete_topics(&[topic], &options()));
+}
+
+fn config(kafka: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka);
     config
 }
 
-/// Best effort: the names are unique, so what stays behind disturbs nobody.
-pub(crate) fn delete(kafka: &str, topic: &str) {
-    let admin: AdminClient<DefaultClientContext> = config(kafka).create().unwrap();
-    let _ = block_on_result(admin.delete_topics(&[topic], &options()));
+fn admin(kafka: &str) -> AdminClient<DefaultClientContext> {
+    config(kafka).create().unwrap()
+}
+
+/// Idempotent, so that a retry puts no record into the topic twice.
+fn producer(kafka: &str) -> BaseProducer {
+    let mut config = config(kafka);
+    config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
+    config.create().unwrap()
 }
 
 fn options() -> AdminOptions {

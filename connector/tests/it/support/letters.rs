@@ -13,6 +13,9 @@ use super::wait::{DEADLINE, until};
 #[derive(Debug)]
 pub(crate) struct LetterTopic {
     pub(crate) name: String,
+    kafka: String,
+    /// On a broker of the test's own, which takes it with it.
+    own: bool,
 }
 
 /// A record as it is in Kafka.
@@ -29,16 +32,28 @@ pub(crate) struct Letter {
 impl LetterTopic {
     /// A topic that is not there yet.
     pub(crate) fn unmade(test: &str) -> Self {
-        Self { name: unique(&format!("{test}-dlq")) }
+        Self::named(&unique(&format!("{test}-dlq")))
+    }
+
+    /// The topic of this name.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), kafka: services::kafka().to_owned(), own: false }
+    }
+
+    /// One that is not there yet in the Kafka at `kafka`, `host:port`.
+    pub(crate) fn unmade_on(kafka: &str, test: &str) -> Self {
+        Self { name: unique(&format!("{test}-dlq")), kafka: kafka.to_owned(), own: true }
     }
 
     /// Everything in it, in the order of its partitions and offsets; nothing if it is not there.
     pub(crate) fn all(&self) -> Vec<Letter> {
-        let consumer: BaseConsumer = kafka::config(services::kafka()).set("group.id", "letters").create().unwrap();
+        let consumer = kafka::consumer(&self.kafka, "letters");
         let metadata = consumer.fetch_metadata(Some(&self.name), DEADLINE).unwrap();
         let partitions: Vec<i32> = metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
         let watermarks = |&partition: &i32| {
-            let (low, high) = consumer.fetch_watermarks(&self.name, partition, DEADLINE).unwrap();
+            // A broker that was just killed takes a while to say who leads.
+            let ask = || consumer.fetch_watermarks(&self.name, partition, DEADLINE);
+            let (low, high) = until("the ends of a partition", ask);
             (partition, low, high)
         };
         let spans: Vec<_> = partitions.iter().map(watermarks).filter(|(_, low, high)| low < high).collect();
@@ -56,7 +71,9 @@ impl LetterTopic {
 
 impl Drop for LetterTopic {
     fn drop(&mut self) {
-        kafka::delete(services::kafka(), &self.name);
+        if !self.own {
+            kafka::delete(&self.kafka, &self.name);
+        }
     }
 }
 
