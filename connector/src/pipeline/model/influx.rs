@@ -14,6 +14,8 @@ pub(super) const BREAKS_MAX: u32 = 7;
 enum Manner {
     /// InfluxDB 3: stores the rest, names each by number.
     Numbers,
+    /// The same, but only the beginning of the answer is read: the list ends after the first.
+    NumbersCut,
     /// InfluxDB 1: stores the rest, quotes each.
     Quotes,
     /// InfluxDB 1: stores the rest, names none.
@@ -35,10 +37,17 @@ pub(super) struct Influx {
     breaks: bool,
 }
 
+impl Manner {
+    fn stores_rest(self) -> bool {
+        matches!(self, Self::Numbers | Self::NumbersCut | Self::Quotes | Self::Silent)
+    }
+}
+
 impl Influx {
     pub(super) fn new(rng: &mut Rng, sizes: bool) -> Self {
         let manners = [
             Manner::Numbers,
+            Manner::NumbersCut,
             Manner::Quotes,
             Manner::Silent,
             Manner::WholeQuotes,
@@ -64,7 +73,7 @@ impl Influx {
             return judge_failure(Failure::Interrupted, "the connection broke".to_owned());
         }
         let bad: Vec<usize> = (0..lines.len()).filter(|&line| lines[line][0] == b'r').collect();
-        let stores = bad.is_empty() || matches!(self.manner, Manner::Numbers | Manner::Quotes | Manner::Silent);
+        let stores = bad.is_empty() || self.manner.stores_rest();
         for line in lines.iter().filter(|line| stores && line[0] != b'r') {
             world.store(parse(line));
         }
@@ -79,12 +88,16 @@ impl Influx {
         judged(
             400,
             match self.manner {
-                Manner::Numbers => {
+                Manner::Numbers | Manner::NumbersCut => {
                     let entry = |line: &usize| {
                         format!(r#"{{"original_line":"r","line_number":{},"error_message":"bad"}}"#, line + 1)
                     };
                     let entries: Vec<String> = bad.iter().map(entry).collect();
-                    format!(r#"{{"error":"partial write of line protocol occurred","data":[{}]}}"#, entries.join(","))
+                    let list = match self.manner {
+                        Manner::NumbersCut if bad.len() > 1 => format!(r#"{},{{"original_li"#, entries[0]),
+                        _ => format!("{}]}}", entries.join(",")),
+                    };
+                    format!(r#"{{"error":"partial write of line protocol occurred","data":[{list}"#)
                 }
                 Manner::Quotes => format!(r#"{{"error":"partial write: {} dropped=0"}}"#, quoted("\\n")),
                 Manner::Silent => r#"{"error":"partial write: field type conflict dropped=1"}"#.to_owned(),

@@ -73,6 +73,8 @@ pub(super) struct Task {
     positions: Vec<Option<i64>>,
     too_large: usize,
     appended: Appended,
+    /// The assignment of each partition, counted apart from the code that is tested.
+    generations: Vec<Option<u64>>,
     /// Records with a letter, each once in an assignment.
     written_to: HashSet<(u64, i64)>,
 }
@@ -81,8 +83,8 @@ impl Settings {
     pub(super) fn random(rng: &mut Rng, letters: bool) -> Self {
         let count = |n| NonZeroUsize::new(n).unwrap();
         let batch = BatchConfig {
-            max_lines: count(rng.usize(1..=12)),
-            max_bytes: count(rng.usize(40..500)),
+            max_lines: count(rng.usize(1..=24)),
+            max_bytes: count(rng.usize(40..900)),
             linger: Duration::from_secs(rng.u64(..3)),
             requests_in_flight: RequestsInFlight::Auto,
         };
@@ -103,6 +105,7 @@ impl Task {
             positions: vec![None; partitions],
             too_large: usize::MAX,
             appended: Appended::default(),
+            generations: vec![None; partitions],
             written_to: HashSet::new(),
         }
     }
@@ -110,6 +113,7 @@ impl Task {
     pub(super) fn assign(&mut self, world: &mut World, partition: usize, metrics: &TaskMetrics) {
         self.assignment.add(&[name(partition)], &[partition], metrics);
         self.positions[partition] = Some(world.partitions[partition].committed);
+        self.generations[partition] = self.assignment.get(partition).map(|assigned| assigned.generation);
         world.partitions[partition].owned = true;
     }
 
@@ -141,6 +145,7 @@ impl Task {
         self.waiting.retain(|&(claim, _)| self.claims.is_open(claim));
         for partition in partitions {
             world.partitions[partition.partition as usize].owned = false;
+            self.generations[partition.partition as usize] = None;
         }
     }
 
@@ -294,6 +299,7 @@ impl Task {
         if !self.assignment.is_current(slot, generation) {
             return;
         }
+        assert_eq!(self.generations[slot], Some(generation), "I3: a record of an assignment that is over is rejected");
         for &offset in &offsets {
             let kind = world.record(slot, offset).kind;
             assert!(kind.may_be_dead(), "I5: a record that is {kind:?} gets a dead letter");

@@ -54,12 +54,15 @@ pub(super) struct World {
 }
 
 impl Kind {
-    fn random(rng: &mut Rng, sizes: bool) -> Self {
+    /// `bad`: the share in 20 of records that InfluxDB refuses.
+    fn random(rng: &mut Rng, sizes: bool, bad: u8) -> Self {
+        if rng.u8(..20) < bad {
+            return Self::Refused;
+        }
         match rng.u8(..20) {
             0..2 => Self::Filtered,
             2 => Self::Rejected,
             3 => Self::BadLine,
-            4..6 => Self::Refused,
             6 if sizes => Self::TooLarge,
             7 if sizes => Self::Breaks,
             _ => Self::Good,
@@ -103,12 +106,14 @@ impl Record {
 impl World {
     /// One to three logs with holes. `sizes`: some lines are too large, or break the server.
     pub(super) fn new(rng: &mut Rng, sizes: bool) -> Self {
+        // Mostly few; sometimes so many that a body has several.
+        let bad = if rng.u8(..4) == 0 { 14 } else { 2 };
         let partition = |rng: &mut Rng| {
             let (mut log, mut index) = (Vec::new(), Vec::new());
             for _ in 0..rng.usize(..24) {
                 let hole = if rng.u8(..6) == 0 { rng.usize(1..4) } else { 0 };
                 index.resize(index.len() + hole + 1, log.len());
-                let (kind, lines) = (Kind::random(rng, sizes), rng.u8(1..=3).min(rng.u8(1..=3)));
+                let (kind, lines) = (Kind::random(rng, sizes, bad), rng.u8(1..=3).min(rng.u8(1..=3)));
                 log.push(Record { offset: index.len() as i64 - 1, kind, lines, stored: 0, letters: 0 });
             }
             Partition { log, index, committed: 0, owned: false, checked: 0 }
