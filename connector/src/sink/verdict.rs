@@ -6,6 +6,7 @@
 //! - what cannot be told for certain keeps the data: an unknown answer is retried or held, never taken for an
 //!   acknowledgement or for a fault of the records.
 
+mod greptime;
 mod message;
 
 use std::time::Duration;
@@ -108,6 +109,9 @@ pub struct RejectedLine {
 /// The verdict on `answer`, given by a server that speaks like `product`.
 pub fn judge(product: Product, answer: &Answer) -> Verdict {
     let message = Message::parse(&answer.body);
+    if let Some(code) = message.greptime {
+        return greptime::judge(code, answer, &message);
+    }
     match answer.status {
         200..=299 => accepted(answer.status, &message),
         300..=399 => redirected(answer),
@@ -207,7 +211,7 @@ fn bad_request(message: &Message) -> Verdict {
     if message.is_html {
         return configuration(400, message, "a proxy answered, not InfluxDB: check influx.url");
     }
-    if ["too big", "data size"].iter().all(|words| message.own_words().contains(words)) {
+    if message::is_too_large(text) {
         return Verdict::TooLarge { reason: words(400, message) };
     }
     if let Some(rejected) = rejected_lines(400, message) {
@@ -216,7 +220,7 @@ fn bad_request(message: &Message) -> Verdict {
     if let Some(advice) = message::parameter_advice(message) {
         return configuration(400, message, advice);
     }
-    if message::is_damaged_gzip(text) {
+    if message::is_damaged(text) {
         let reason = format!("{}; if it goes on, set influx.compression=none", words(400, message));
         return Verdict::Transient { reason, retry_after: None, suspicious: false };
     }

@@ -1,6 +1,8 @@
 //! The tables: bodies byte for byte as the servers give them. Those of InfluxDB 1 were seen on 1.6.7, unless a line says otherwise;
 //! those of the others are from their sources and documentation.
 
+mod others;
+
 use super::*;
 
 fn answer(status: u16, body: &str) -> Answer {
@@ -236,56 +238,6 @@ fn influxdb_3() {
                 r#"{"code":"invalid","line":2,"message":"failed to parse line protocol: errors encountered on line(s): error parsing line 2 (1-based): No fields were provided"}"#,
                 "nothing stored [#2]",
             ),
-        ],
-    );
-}
-
-#[test]
-fn stores_that_speak_like_influxdb() {
-    check(
-        Product::V1,
-        &[
-            // VictoriaMetrics 1.105 and later
-            (
-                400,
-                "remoteAddr: \"127.0.0.1:5\"; requestURI: /write?db=x; cannot unmarshal \"m f=\": missing field value\n",
-                "whole",
-            ),
-            (
-                400,
-                "remoteAddr: \"127.0.0.1:5\"; requestURI: /write?db=x; too big data size exceeding -influx.maxRequestSize=67108864 bytes\n",
-                "too large",
-            ),
-            (
-                503,
-                "remoteAddr: \"127.0.0.1:5\"; requestURI: /write?db=x; cannot process insert request for 1m0s\n",
-                "transient",
-            ),
-        ],
-    );
-    check(
-        Product::V2,
-        &[
-            // QuestDB
-            (
-                400,
-                r#"{"code":"invalid","message":"failed to parse line protocol:errors encountered on line(s):\nerror in line 3: Could not parse entire line.","line":3,"errorId":"1-2"}"#,
-                "nothing stored [#3]",
-            ),
-            (
-                400,
-                r#"{"code":"not supported","message":"unsupported precision","line":0,"errorId":"1-2"}"#,
-                "configuration",
-            ),
-            (
-                415,
-                r#"{"code":"not supported","message":"gzip encoding is not supported","errorId":"1-2"}"#,
-                "configuration",
-            ),
-            (500, r#"{"code":"internal error","message":"commit error for table: x","errorId":"1-2"}"#, "transient"),
-            // GreptimeDB
-            (400, r#"{"code":1004,"error":"Failed to parse line protocol","execution_time_ms":0}"#, "whole"),
-            (504, r#"{"code":3,"error":"deadline","execution_time_ms":0}"#, "transient"),
         ],
     );
 }
