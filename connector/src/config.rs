@@ -32,6 +32,7 @@ use std::time::Duration;
 
 pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig};
 pub use load::{ConfigError, Fault, load};
+pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};
 pub use secret::{Secret, is_secret, redacted};
 pub use worker::{ENV_PREFIX, WorkerConfig};

@@ -6,7 +6,7 @@
 //!
 //! - `letter` is what a letter is made of, `outbox` the producer with its acknowledgements, `topic` makes the topic.
 
-mod claims;
+pub(crate) mod claims;
 pub mod headers;
 mod letter;
 mod outbox;
@@ -183,19 +183,17 @@ impl DeadLetters {
     }
 
     /// A letter that is too large even alone is sent with less in it.
-    fn shrink(&mut self, letter: Letter, now: Instant) {
-        match letter.smaller() {
-            Ok(smaller) => {
-                tracing::warn!(
-                    topic = self.config.topic,
-                    letter = %smaller.place(),
-                    omitted = smaller.omitted(),
-                    "dead letter is too large for its topic, sending it with less; raise max.message.bytes"
-                );
-                self.suspects.push_front(smaller);
-            }
-            Err(letter) => self.fail(letter, RDKafkaErrorCode::MessageSizeTooLarge, now),
+    fn shrink(&mut self, mut letter: Letter, now: Instant) {
+        if !letter.leave_out() {
+            return self.fail(letter, RDKafkaErrorCode::MessageSizeTooLarge, now);
         }
+        tracing::warn!(
+            topic = self.config.topic,
+            letter = %letter.place(),
+            omitted = letter.omitted(),
+            "dead letter is too large for its topic, sending it with less; raise max.message.bytes"
+        );
+        self.suspects.push_front(letter);
     }
 
     /// The letter is sent again after a pause; the status says why.

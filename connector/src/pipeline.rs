@@ -9,6 +9,8 @@ mod breaker;
 mod budget;
 mod error;
 mod membership;
+#[cfg(test)]
+mod model;
 mod rejects;
 mod salvage;
 
@@ -169,19 +171,13 @@ impl Pipeline {
         let now = now_ms();
         self.metrics.points_written((written.body.lines() - written.refused.len()) as u64);
         self.metrics.bytes_written(written.bytes as u64);
-        let mut refused = written.refused.iter().peekable();
-        for (index, part) in written.body.parts.iter().enumerate() {
+        for (part, refused) in written.parts() {
             // A record without a time has no age.
             for &(time, count) in part.times.iter().filter(|&&(time, _)| time >= 0) {
                 self.metrics.freshness(Duration::from_millis(now.saturating_sub(time).max(0) as u64), count);
             }
-            let end = written.body.parts.get(index + 1).map_or(usize::MAX, |next| next.first_line);
-            let mut whole = true;
-            while refused.next_if(|refused| refused.line < end).is_some() {
-                whole = false;
-            }
             // A part with refused lines is decided by its dead letters.
-            if whole {
+            if refused.is_empty() {
                 self.assignment.complete((part.slot, part.generation), part.range, part.newest())?;
             }
         }

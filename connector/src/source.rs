@@ -7,6 +7,7 @@
 mod group;
 pub(crate) mod message;
 mod queue;
+pub(crate) mod read;
 pub mod settings;
 
 use std::collections::{HashMap, VecDeque};

@@ -139,14 +139,14 @@ impl Letter {
         format!("{} offset {}", self.partition, self.offset)
     }
 
-    /// The same with less in it; itself if there is nothing left to leave out.
-    pub(super) fn smaller(mut self) -> Result<Self, Self> {
-        self.omitted = match self.omitted {
+    /// Leaves out the value, then all but the record's position. Gives back whether there was something to leave out.
+    pub(super) fn leave_out(&mut self) -> bool {
+        let before = self.omitted;
+        self.omitted = match before {
             Omitted::Nothing if self.value().is_some_and(|value| !value.is_empty()) => Omitted::Value,
-            Omitted::Nothing | Omitted::Value => Omitted::All,
-            Omitted::All => return Err(self),
+            Omitted::Nothing | Omitted::Value | Omitted::All => Omitted::All,
         };
-        Ok(self)
+        self.omitted != before
     }
 
     /// What is left out, for the header.

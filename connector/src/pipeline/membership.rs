@@ -172,7 +172,8 @@ impl Pipeline {
             tracing::debug!(paused = troubled, "partitions paused or resumed");
         }
         // The lane says when requests fail; that all is well again is said here, once the task is in its group.
-        let healthy = (!troubled && !self.breaker.is_tripped()).then_some(troubles);
+        let transform_fails = self.breaker.is_tripped() || self.salvage.as_ref().is_some_and(Salvage::rests);
+        let healthy = (!troubled && !transform_fails).then_some(troubles);
         if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
             self.healthy = healthy;
             if healthy.is_some() {

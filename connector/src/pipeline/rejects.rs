@@ -72,15 +72,13 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The records whose lines InfluxDB refused; gives back the parts of the body that they don't belong to.
+    /// The records whose lines InfluxDB refused.
     pub(super) fn reject_refused(&mut self, written: &Written) -> Result<(), TaskError> {
-        let mut refused = written.refused.iter().peekable();
         let mut texts = written.body.texts().enumerate();
         let mut failed = Ok(());
-        for (index, part) in written.body.parts.iter().enumerate() {
-            let end = written.body.parts.get(index + 1).map_or(written.body.lines(), |next| next.first_line);
+        for (part, refused) in written.parts() {
             let mut rejections: Vec<Rejection> = Vec::new();
-            while let Some(line) = refused.next_if(|refused| refused.line < end) {
+            for line in refused {
                 let offset = written.body.offsets[line.line];
                 let text =
                     texts.find(|(index, _)| *index == line.line).map(|(_, text)| text.to_vec()).unwrap_or_default();

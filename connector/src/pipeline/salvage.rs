@@ -12,6 +12,7 @@ use super::breaker::Advice;
 use super::rejects::Rejection;
 use super::{Pipeline, TaskError, now_ms};
 use crate::batch::Batch;
+use crate::config::ErrorsConfig;
 use crate::dead_letter::{Claim, RejectStage};
 use crate::record::{OffsetRange, TopicPartition};
 use crate::retry::Backoff;
@@ -39,8 +40,13 @@ pub(super) struct Salvage {
 
 impl Salvage {
     pub(super) fn new((slot, generation): (usize, u64), records: Batch) -> Self {
-        let pieces = vec![0..records.len()];
+        let pieces = std::iter::once(0..records.len()).collect();
         Self { slot, generation, records: Arc::new(records), pieces, retry: None, rest_until: None }
+    }
+
+    /// Whether the transform is left alone for a while.
+    pub(super) fn rests(&self) -> bool {
+        self.rest_until.is_some()
     }
 
     /// Until when nothing is to be done.
@@ -57,6 +63,15 @@ impl Salvage {
         self.pieces.pop();
         self.pieces.push(middle..piece.end);
         self.pieces.push(piece.start..middle);
+    }
+
+    /// How long to wait before the record is tried again; `None` if its time is over (`errors.retry.timeout`).
+    fn pause_before_retry(&mut self, errors: &ErrorsConfig, now: Instant) -> Option<Duration> {
+        let begin = || (now, Backoff::new(RETRY_MIN.min(errors.retry_delay_max), errors.retry_delay_max));
+        let (since, backoff) = self.retry.get_or_insert_with(begin);
+        let pause = backoff.next(None);
+        let in_time = errors.retry_timeout.is_none_or(|timeout| now + pause <= *since + timeout);
+        in_time.then_some(pause)
     }
 }
 
@@ -104,7 +119,7 @@ impl Pipeline {
         error: TransformError,
     ) -> Result<(), TaskError> {
         let now = Instant::now();
-        let again = if error.is_start() { None } else { self.pause_before_retry(&mut salvage, now) };
+        let again = if error.is_start() { None } else { salvage.pause_before_retry(&self.connector.errors, now) };
         self.metrics.record_failed(now_ms(), again.is_some());
         let offset = salvage.records.offsets[index];
         if let Some(pause) = again {
@@ -143,14 +158,74 @@ impl Pipeline {
         };
         self.reject(Claim { slot: place.0, generation: place.1, range }, vec![rejection])
     }
+}
 
-    /// How long to wait before the record is tried again; `None` if its time is over (`errors.retry.timeout`).
-    fn pause_before_retry(&self, salvage: &mut Salvage, now: Instant) -> Option<Duration> {
-        let errors = &self.connector.errors;
-        let begin = || (now, Backoff::new(RETRY_MIN.min(errors.retry_delay_max), errors.retry_delay_max));
-        let (since, backoff) = salvage.retry.get_or_insert_with(begin);
-        let pause = backoff.next(None);
-        let in_time = errors.retry_timeout.is_none_or(|timeout| now + pause <= *since + timeout);
-        in_time.then_some(pause)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Inputs, Record};
+
+    fn errors(retry_timeout: Option<Duration>) -> ErrorsConfig {
+        let retry_delay_max = Duration::from_secs(1);
+        ErrorsConfig {
+            tolerate: true,
+            dead_letters: None,
+            retry_timeout,
+            retry_delay_max,
+            log: false,
+            log_messages: false,
+            budget: None,
+        }
+    }
+
+    fn salvage(records: usize) -> Salvage {
+        let mut batch = Batch::default();
+        for offset in 0..records as i64 {
+            batch.push(&Record { offset, timestamp: 0, key: None, value: None }, Inputs::default());
+        }
+        Salvage::new((0, 1), batch)
+    }
+
+    /// Tries again until the time is over; gives back how long that took.
+    fn tried_for(salvage: &mut Salvage, errors: &ErrorsConfig, most: usize) -> Duration {
+        let start = Instant::now();
+        let mut now = start;
+        for _ in 0..most {
+            let Some(pause) = salvage.pause_before_retry(errors, now) else { break };
+            assert!(pause >= RETRY_MIN && pause <= errors.retry_delay_max, "{pause:?}");
+            now += pause;
+        }
+        now - start
+    }
+
+    #[test]
+    fn a_record_is_tried_again_until_its_time_is_over() {
+        let timeout = Duration::from_secs(20);
+        let errors = errors(Some(timeout));
+        let took = tried_for(&mut salvage(1), &errors, usize::MAX);
+        assert!(took <= timeout && took > timeout - errors.retry_delay_max, "{took:?}");
+    }
+
+    #[test]
+    fn without_time_a_record_is_not_tried_again_and_without_end_for_ever() {
+        assert_eq!(tried_for(&mut salvage(1), &errors(Some(Duration::ZERO)), 100), Duration::ZERO);
+        assert!(tried_for(&mut salvage(1), &errors(None), 10_000) >= RETRY_MIN * 10_000);
+    }
+
+    #[test]
+    fn halves_come_in_order_and_leave_nothing_out() {
+        for records in 1..50 {
+            let (mut salvage, mut next) = (salvage(records), 0);
+            while let Some(piece) = salvage.pieces.last().cloned() {
+                assert_eq!(piece.start, next);
+                if piece.len() > 1 {
+                    salvage.halve(&piece);
+                } else {
+                    next = piece.end;
+                    salvage.pieces.pop();
+                }
+            }
+            assert_eq!(next, records);
+        }
     }
 }

@@ -227,7 +227,8 @@ impl Hunt {
         match self.control {
             Some(line) => {
                 self.pieces.push(piece);
-                self.pieces.push(Piece { runs: vec![line..line + 1], is_control: true, ..Piece::default() });
+                let runs = std::iter::once(line..line + 1).collect();
+                self.pieces.push(Piece { runs, is_control: true, ..Piece::default() });
             }
             None => self.pieces.insert(0, piece),
         }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::body::Body;
+use super::body::{Body, Part};
 use super::hunt::{Hunt, RefusedLine};
 use super::influx::InfluxClient;
 use super::verdict::Verdict;
@@ -89,6 +89,21 @@ struct Failing {
 struct Troubled<'a> {
     trouble: &'a Trouble,
     counted: bool,
+}
+
+// === impl Written ===
+
+impl Written {
+    /// The parts of the body, each with the lines of it that are refused: a part without any is decided.
+    pub fn parts(&self) -> impl Iterator<Item = (&Part, &[RefusedLine])> {
+        let mut rest = self.refused.as_slice();
+        self.body.parts.iter().enumerate().map(move |(index, part)| {
+            let end = self.body.parts.get(index + 1).map_or(usize::MAX, |next| next.first_line);
+            let (refused, others) = rest.split_at(rest.partition_point(|refused| refused.line < end));
+            rest = others;
+            (part, refused)
+        })
+    }
 }
 
 // === impl Lane ===

@@ -201,13 +201,13 @@ fn redirected(answer: &Answer) -> Verdict {
 fn bad_request(message: &Message) -> Verdict {
     let text = message.text.as_str();
     // InfluxDB 3, when a body holds no line: there is nothing to store.
-    if text.ends_with("incoming write was empty") {
+    if message.own_words().ends_with("incoming write was empty") {
         return Verdict::Done;
     }
     if message.is_html {
         return configuration(400, message, "a proxy answered, not InfluxDB: check influx.url");
     }
-    if text.contains("too big") && text.contains("data size") {
+    if ["too big", "data size"].iter().all(|words| message.own_words().contains(words)) {
         return Verdict::TooLarge { reason: words(400, message) };
     }
     if let Some(rejected) = rejected_lines(400, message) {
@@ -246,7 +246,7 @@ fn rejected_lines(status: u16, message: &Message) -> Option<Verdict> {
 fn server_error(answer: &Answer, message: &Message) -> Verdict {
     let text = message.text.as_str();
     // InfluxDB Enterprise: the write is queued for a node that is away.
-    if text.contains("hinted handoff queue not empty") {
+    if message.own_words().contains("hinted handoff queue not empty") {
         return Verdict::Done;
     }
     if text.starts_with("retention policy not found") {

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod dead_records;
 pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod kafka;

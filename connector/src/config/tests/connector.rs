@@ -300,6 +300,19 @@ fn secrets_are_in_no_output() {
     assert!(shown.contains("tasks.max=${env:PASS}: is not a whole number"), "{shown}");
 }
 
+/// Found by fuzzing: a password may hold `${…}` by chance, and an unknown key may be a misspelt one of a password.
+#[test]
+fn what_looks_like_a_placeholder_in_a_secret_is_not_repeated() {
+    let Checked { warnings, .. } =
+        check(&[("influx.token", "a${hunter1:b}"), ("transform.config.url", "http://u:${hunter2:b}@h")]).unwrap();
+    assert_eq!(warnings.len(), 2);
+    let problems = check(&[("influx.pasword", "hunter3${env:GONE}")]).unwrap_err();
+    let worker = super::map(&[("consumer.sasl.pasword", "hunter4")]);
+    let worker = WorkerConfig::check_with(&worker, [], &BTreeMap::new(), &Fixed(&[])).unwrap_err();
+    let shown = format!("{warnings:?} {problems} {problems:?} {worker} {worker:?}");
+    assert!(!shown.contains("hunter"), "{shown}");
+}
+
 #[test]
 fn placeholders_that_lead_nowhere_are_problems_and_strange_ones_stay() {
     let problems = check(&[("influx.token", "${env:GONE}")]).unwrap_err();

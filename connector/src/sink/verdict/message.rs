@@ -134,11 +134,14 @@ impl Message {
         }
     }
 
-    /// Whether the server says that it stored what it did not refuse. The words only count before the first quoted line, which
-    /// may hold anything.
+    /// What stands before the first quoted line, which may hold anything: what a record says must not pass for the server's words.
+    pub(super) fn own_words(&self) -> &str {
+        self.text.split(UNPARSABLE).next().unwrap_or_default()
+    }
+
+    /// Whether the server says that it stored what it did not refuse.
     pub(super) fn is_partial_write(&self) -> bool {
-        let own_words = self.text.split(UNPARSABLE).next().unwrap_or_default();
-        own_words.contains("partial write") && !matches!(self.data, Data::First(_))
+        self.own_words().contains("partial write") && !matches!(self.data, Data::First(_))
     }
 
     /// The refused lines the message names, and whether these are all of them.

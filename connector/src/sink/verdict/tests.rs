@@ -409,6 +409,23 @@ fn only_a_transient_verdict_carries_the_wait_asked_for() {
     }
 }
 
+/// Found by fuzzing: what a record says in a quoted line must not pass for the server's words.
+#[test]
+fn words_inside_a_quoted_line_are_no_acknowledgement() {
+    for (status, line) in [
+        (500, "m f=\\\"hinted handoff queue not empty\\\" x"),
+        (400, "m f=\\\"too big data size\\\" x"),
+        (400, "m f=1 incoming write was empty"),
+    ] {
+        let cut = format!(r#"{{"error":"unable to parse '{line}"#);
+        let whole = format!(r#"{cut}': bad timestamp"}}"#);
+        for body in [&cut, &whole] {
+            let verdict = judged(Product::V1, status, body);
+            assert!(!matches!(verdict, Verdict::Done | Verdict::TooLarge { .. }), "{status} {body}: {verdict:?}");
+        }
+    }
+}
+
 #[test]
 fn attempts_without_an_answer() {
     for (failure, expected) in [

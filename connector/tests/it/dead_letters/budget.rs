@@ -31,5 +31,5 @@ fn one_more_than_the_budget_stops_the_task_before_its_offset() {
         assert!(line.contains(told), "{told:?} is not told in: {line}");
     }
     assert_eq!(group.committed()[&0], 5);
-    assert_eq!(letters.all().iter().map(Letter::origin).last(), Some((0, 5)), "it has its letter all the same");
+    assert_eq!(letters.all().last().map(Letter::origin), Some((0, 5)), "it has its letter all the same");
 }

@@ -73,7 +73,7 @@ fn one_bad_line_in_a_thousand_is_the_only_one_missing_in_influxdb_2_and_3() {
         check_letter(&letters, &sluice, if version == "3" { 0.0 } else { 20.0 });
         sluice.stop();
         let mut stored = influx.points();
-        for (_, fields) in stored.get_mut("cryptos").unwrap() {
+        for fields in stored.get_mut("cryptos").unwrap().values_mut() {
             fields.remove("XRP-USD");
         }
         let points = Points::of(stored);

@@ -103,6 +103,11 @@ impl Topic {
         });
     }
 
+    /// A producer for what is no price.
+    pub(crate) fn producer(&self) -> BaseProducer {
+        producer(&self.kafka)
+    }
+
     /// Produces records with keys and headers into partition 0, and waits until Kafka has them. They are no prices.
     pub(crate) fn produce_raw(&self, records: &[Letter]) {
         let producer = producer(&self.kafka);

@@ -22,8 +22,10 @@ const MODES: &[(&str, Behaviour)] = &[
     ("ok", ok),
     ("panic", |_| panic!("as asked")),
     ("trap-on-value", trap_on_value),
+    ("trap-every-tenth-call", trap_every_tenth_call),
     ("loop", endless_loop),
     ("memory", endless_memory),
+    ("leak", leak),
     ("stack", |batch| {
         black_box(recurse(u64::MAX - u64::from(batch.partition.unsigned_abs())));
         ok(batch)
@@ -54,10 +56,15 @@ const MODES: &[(&str, Behaviour)] = &[
     ("not-line-protocol", |batch| one_line_each(batch, |_| b"hostile".to_vec())),
     ("empty-line", |batch| one_line_each(batch, |_| Vec::new())),
     ("flood-logs", flood_logs),
+    ("flood-logs-and-panic", |batch| {
+        flood_logs(batch);
+        panic!("as asked")
+    }),
     ("huge-log", huge_log),
     ("huge-output", |batch| {
         one_line_each(batch, |_| [b"hostile f=\"".to_vec(), vec![b'x'; 1 << 20], b"\"".to_vec()].concat())
     }),
+    ("gigabyte", gigabyte),
     ("many-lines", many_lines),
     ("echo-inputs", |batch| one_line_each(batch, |index| echo(batch, index))),
 ];
@@ -121,6 +128,14 @@ fn trap_on_value(batch: &Batch) -> Output {
     ok(batch)
 }
 
+/// Counts the calls of an instance.
+fn trap_every_tenth_call(batch: &Batch) -> Output {
+    thread_local!(static CALLS: Cell<u32> = const { Cell::new(0) });
+    CALLS.set(CALLS.get() + 1);
+    assert!(CALLS.get() % 10 != 0, "the tenth call");
+    ok(batch)
+}
+
 fn endless_loop(batch: &Batch) -> Output {
     let mut turns = 0_u64;
     while black_box(turns) < u64::MAX {
@@ -133,6 +148,14 @@ fn endless_memory(batch: &Batch) -> Output {
     let mut kept = Vec::new();
     while black_box(kept.len()) < usize::MAX {
         kept.push(vec![1_u8; 1 << 20]);
+    }
+    ok(batch)
+}
+
+/// 64 KiB for each record, never given back.
+fn leak(batch: &Batch) -> Output {
+    for _ in 0..count(batch) {
+        black_box(vec![1_u8; 64 << 10].leak());
     }
     ok(batch)
 }
@@ -160,6 +183,17 @@ fn flood_logs(batch: &Batch) -> Output {
 fn huge_log(batch: &Batch) -> Output {
     log::write(Level::Warn, &"line one\nline two\u{1b}[31m ".repeat(1 << 16));
     ok(batch)
+}
+
+/// One line of 1 GiB, in memory that nobody has touched: it costs the host nothing unless it reads it.
+fn gigabyte(batch: &Batch) -> Output {
+    const PAGE: usize = 64 << 10;
+    let pages = (1 << 30) / PAGE;
+    let start = core::arch::wasm32::memory_grow::<0>(pages) * PAGE;
+    // SAFETY: the pages are fresh and nobody else's; the host traps before they would be freed.
+    let bytes = unsafe { Vec::from_raw_parts(start as *mut u8, pages * PAGE, pages * PAGE) };
+    let ends = vec![bytes.len() as u32];
+    Output { lines: Column { bytes, ends }, records: vec![count(batch) - 1], ..nothing() }
 }
 
 /// A thousand lines for each record.
