@@ -7,6 +7,7 @@ mod blow;
 mod scene;
 
 use std::env;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::blow::{Blow, pause};
@@ -80,9 +81,10 @@ fn survives(test: &str, num_processes: usize, blows: &mut [Blow]) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number("SLUICE_SOAK_SEED").unwrap_or(since.as_micros() as u64);
     // Shown only if the test fails.
+    let (rounds, test_name) = (blows.len(), thread::current().name().unwrap_or_default().to_owned());
     eprintln!(
-        "seed {seed}; again: SLUICE_SOAK_SEED={seed} cargo test -p sluice --test it {} -- --include-ignored",
-        current()
+        "seed {seed}; again: SLUICE_SOAK_SEED={seed} SLUICE_SOAK_ROUNDS={rounds} cargo test -p sluice --test it {test_name} -- \
+         --include-ignored --nocapture"
     );
     let mut random = fastrand::Rng::with_seed(seed);
     random.shuffle(blows);
@@ -100,11 +102,6 @@ fn survives(test: &str, num_processes: usize, blows: &mut [Blow]) {
         }
     });
     scene.arrives(processes);
-}
-
-/// The name of the running test, which the test runner gives its thread.
-fn current() -> String {
-    std::thread::current().name().unwrap_or_default().to_owned()
 }
 
 fn number(variable: &str) -> Option<u64> {
