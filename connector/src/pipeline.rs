@@ -22,6 +22,7 @@ use crate::batch::{Batch, Inputs};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::dead_letter::DeadLetters;
 use crate::metrics::{Stage, TaskMetrics};
+use crate::record::TopicPartition;
 use crate::sink::assembler::{Appended, Assembler, Origin};
 use crate::sink::lane::{Lane, Written};
 use crate::source::{Filled, KafkaSource};
@@ -56,6 +57,8 @@ pub struct Pipeline {
     /// The batch that the transform failed on, until all of it is decided.
     salvage: Option<Salvage>,
     breaker: Breaker,
+    /// A record that the transform has worked on: tells a module that is broken from records that are poison.
+    proof: Option<(TopicPartition, Batch)>,
     budget: Budget,
     discards: DiscardLog,
     paused: bool,
@@ -108,6 +111,7 @@ impl Pipeline {
             assignment: Assignment::new(connector.tiebreak),
             salvage: None,
             breaker: Breaker::default(),
+            proof: None,
             budget: Budget::new(connector.errors.budget),
             discards: DiscardLog::default(),
             paused: false,
@@ -225,21 +229,21 @@ impl Pipeline {
     fn process(&mut self, filled: Filled) -> Result<(), TaskError> {
         let Filled { slot, batch } = filled;
         let Some(assigned) = self.assignment.get(slot) else { return Ok(()) };
-        let place = (slot, assigned.generation);
+        let (place, partition) = ((slot, assigned.generation), assigned.partition.clone());
         assigned.metrics.consumed(batch.len() as u64);
 
         let started = Instant::now();
-        let result = self.transform.run(&assigned.partition, &batch);
+        let result = self.transform.run(&partition, &batch);
         self.metrics.stage(Stage::Transform, started.elapsed());
         self.metrics.transform_memory(self.transform.memory_bytes() as u64);
         match result {
             Ok(output) => {
-                self.breaker.works();
+                self.transform_works(&partition, &batch);
                 self.absorb(place, &batch, &output)?;
                 self.source.recycle(batch);
             }
             Err(error) => {
-                let (partition, records) = (&assigned.partition, batch.len());
+                let records = batch.len();
                 tracing::warn!(%partition, records, %error, "transform failed on a batch, looking for the record at fault");
                 self.salvage = Some(Salvage::new(place, batch));
             }

@@ -23,6 +23,9 @@ use crate::transform::TransformError;
 /// The first pause before the transform is tried again on a record, as in Kafka Connect.
 const RETRY_MIN: Duration = Duration::from_millis(300);
 
+/// No batch with more bytes gives the proof: it would be kept for as long as the task runs.
+const PROOF_MAX: usize = 1024 * 1024;
+
 /// What is left of a batch that the transform failed on.
 #[derive(Debug)]
 pub(super) struct Salvage {
@@ -91,7 +94,7 @@ impl Pipeline {
         let fresh = !self.transform.is_live();
         match self.transform.run(&partition, &batch) {
             Ok(output) => {
-                self.breaker.works();
+                self.transform_works(&partition, &batch);
                 salvage.pieces.pop();
                 salvage.retry = None;
                 let place = (salvage.slot, salvage.generation);
@@ -108,6 +111,22 @@ impl Pipeline {
             Err(error) => self.fail_on_record(salvage, &partition, piece.start, error)?,
         }
         Ok(true)
+    }
+
+    /// The transform has worked on a batch. One of its records is kept as the proof that the module can.
+    pub(super) fn transform_works(&mut self, partition: &TopicPartition, batch: &Batch) {
+        self.breaker.works();
+        if self.proof.is_none() && batch.bytes() <= PROOF_MAX {
+            self.proof = Some((partition.clone(), batch.slice(0..1)));
+        }
+    }
+
+    /// Whether the transform still works on a record that it has worked on.
+    fn transform_is_well(&mut self) -> bool {
+        let Some((partition, record)) = self.proof.take() else { return false };
+        let well = self.transform.run(&partition, &record).is_ok();
+        self.proof = Some((partition, record));
+        well
     }
 
     /// A fresh instance failed on a record alone, or there could be none.
@@ -130,6 +149,8 @@ impl Pipeline {
         }
         match self.breaker.fails(error.is_start()) {
             Advice::Reject => {}
+            // A module that still does what it once did is well: so many records in a row are poison.
+            Advice::Rest(_) if self.transform_is_well() => self.breaker.works(),
             Advice::Rest(rest) => {
                 let reason = format!("{error}, on everything from record {partition} offset {offset} on");
                 self.board.set(TaskState::retrying(format!("{reason}; change transform.module if that does not end")));

@@ -52,3 +52,14 @@ fn a_record_is_tried_again_for_as_long_as_asked_and_then_all_is_well() {
     let letters = scene.only_poison_is_missing();
     assert_eq!(letters.iter().map(|letter| letter.header("__connect.errors.offset")).collect::<Vec<_>>(), ["500"]);
 }
+
+#[test]
+fn many_poisonous_records_in_a_row_do_not_condemn_a_module_that_is_well() {
+    let poison: Vec<_> = (500..540).collect();
+    let scene = Scene::new("guest-row", "panic").on_poison().produce(1_000, &poison);
+    let mut sluice = Sluice::start(&[&scene.connector]);
+    scene.finish(&mut sluice);
+    sluice.until("readiness", Sluice::ready);
+    sluice.stop();
+    assert_eq!(scene.only_poison_is_missing().len(), poison.len());
+}
