@@ -10,6 +10,7 @@ mod cli_try;
 mod commands;
 mod delivery;
 mod examples;
+mod faults;
 mod influx_contract;
 mod metrics;
 mod outage;

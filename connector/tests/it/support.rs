@@ -5,6 +5,7 @@ pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod kafka;
 pub(crate) mod metrics;
+pub(crate) mod own;
 pub(crate) mod points;
 pub(crate) mod scripted_influx;
 pub(crate) mod services;

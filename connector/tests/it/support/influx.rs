@@ -1,8 +1,10 @@
-//! A database of one test in the real InfluxDB 1.
+//! A database of one test in a real InfluxDB 1.
+
+use std::io;
 
 use serde_json::Value;
 
-use super::http;
+use super::http::{self, Answer};
 use super::kafka::unique;
 use super::points::Points;
 use super::services;
@@ -10,7 +12,7 @@ use super::services;
 /// A database, dropped with the test.
 #[derive(Debug)]
 pub(crate) struct Database {
-    pub(crate) url: &'static str,
+    pub(crate) url: String,
     pub(crate) name: String,
 }
 
@@ -30,9 +32,16 @@ impl Database {
         database
     }
 
+    /// A new database in the InfluxDB at `url`.
+    pub(crate) fn create_on(url: &str, test: &str) -> Self {
+        let database = Self { url: url.to_owned(), name: unique(test) };
+        database.make();
+        database
+    }
+
     /// A database that is not there yet.
     pub(crate) fn unmade(name: &str) -> Self {
-        Self { url: services::influxdb(), name: name.to_owned() }
+        Self { url: services::influxdb().to_owned(), name: name.to_owned() }
     }
 
     /// Makes it.
@@ -99,14 +108,19 @@ impl Database {
     }
 
     fn command(&self, command: &str) {
-        let query = http::encode(&format!("{command} \"{}\"", self.name));
-        let answer = http::post(&format!("{}/query?q={query}", self.url), "").unwrap();
+        let answer = self.try_command(command).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    fn try_command(&self, command: &str) -> io::Result<Answer> {
+        let query = http::encode(&format!("{command} \"{}\"", self.name));
+        http::post(&format!("{}/query?q={query}", self.url), "")
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.command("DROP DATABASE");
+        // Best effort: its server may be one that the test has killed.
+        let _ = self.try_command("DROP DATABASE");
     }
 }

@@ -1,8 +1,8 @@
-//! Topics, records and committed offsets in the real Kafka.
+//! Topics, records and committed offsets in a real Kafka.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -22,6 +22,9 @@ use super::wait::{DEADLINE, equal, until};
 pub(crate) struct Topic {
     pub(crate) name: String,
     pub(crate) partitions: i32,
+    kafka: String,
+    /// On a broker of the test's own, which may be dead at the end, and takes the topic with it.
+    own: bool,
     produced: Mutex<Produced>,
 }
 
@@ -54,15 +57,27 @@ impl Topic {
 
     /// A new topic with exactly this name; one that an earlier run has left is deleted.
     pub(crate) fn create_named(name: &str, partitions: i32) -> Self {
+        Self::create_at(services::kafka(), name, partitions, false)
+    }
+
+    /// A new topic in the Kafka at `kafka`, `host:port`.
+    pub(crate) fn create_on(kafka: &str, test: &str, partitions: i32) -> Self {
+        Self::create_at(kafka, &unique(test), partitions, true)
+    }
+
+    fn create_at(kafka: &str, name: &str, partitions: i32, own: bool) -> Self {
+        let (kafka, produced) = (kafka.to_owned(), Mutex::default());
+        let topic = Self { name: name.to_owned(), partitions, kafka, own, produced };
         let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        until("the topic to be made", || match block_on(admin().create_topics([&new], &options())).remove(0) {
+        let admin = topic.admin();
+        until("the topic to be made", || match block_on(admin.create_topics([&new], &options())).remove(0) {
             Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
-                delete(name);
+                topic.delete();
                 Err(code)
             }
             made => Ok(made.unwrap()),
         });
-        let consumer = consumer("observer");
+        let consumer = topic.consumer("observer");
         until("the topic's partitions to have leaders", || {
             let metadata = consumer.fetch_metadata(Some(name), DEADLINE).unwrap();
             equal(
@@ -70,12 +85,12 @@ impl Topic {
                 &(partitions as usize),
             )
         });
-        Self { name: name.to_owned(), partitions, produced: Mutex::default() }
+        topic
     }
 
     /// Produces records in their order, and waits until Kafka has them all.
     pub(crate) fn produce(&self, records: &[Record]) {
-        let producer = producer();
+        let producer = self.producer();
         let mut produced = self.produced.lock().unwrap();
         for record in records {
             let offset = produced.end_offsets.entry(record.partition).or_default();
@@ -105,24 +120,52 @@ impl Topic {
 
     /// For each partition the offset after its last record.
     pub(crate) fn end_offsets(&self) -> BTreeMap<i32, i64> {
-        let consumer = consumer("observer");
+        let consumer = self.consumer("observer");
         let end = |partition| (partition, consumer.fetch_watermarks(&self.name, partition, DEADLINE).unwrap().1);
         (0..self.partitions).map(end).collect()
     }
 
     /// What the connector called `connector` has committed.
     pub(crate) fn group(&self, connector: &str) -> Group<'_> {
-        Group { topic: self, consumer: consumer(&format!("connect-{connector}")) }
+        Group { topic: self, consumer: self.consumer(&format!("connect-{connector}")) }
     }
 
     fn all(&self, offsets: &BTreeMap<i32, i64>) -> BTreeMap<i32, i64> {
         (0..self.partitions).map(|partition| (partition, offsets.get(&partition).copied().unwrap_or(0))).collect()
     }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.kafka);
+        config
+    }
+
+    fn consumer(&self, group: &str) -> BaseConsumer {
+        self.config().set("group.id", group).create().unwrap()
+    }
+
+    /// Idempotent, so that a retry puts no record into the topic twice.
+    fn producer(&self) -> BaseProducer {
+        let mut config = self.config();
+        config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
+        config.create().unwrap()
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().unwrap()
+    }
+
+    fn delete(&self) {
+        // Best effort: the names are unique, so what stays behind disturbs nobody.
+        let _ = block_on_result(self.admin().delete_topics(&[&self.name], &options()));
+    }
 }
 
 impl Drop for Topic {
     fn drop(&mut self) {
-        delete(&self.name);
+        if !self.own {
+            self.delete();
+        }
     }
 }
 
@@ -145,35 +188,8 @@ impl Group<'_> {
     }
 }
 
-fn config() -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", services::kafka());
-    config
-}
-
-fn consumer(group: &str) -> BaseConsumer {
-    config().set("group.id", group).create().unwrap()
-}
-
-fn admin() -> &'static AdminClient<DefaultClientContext> {
-    static ADMIN: OnceLock<AdminClient<DefaultClientContext>> = OnceLock::new();
-    ADMIN.get_or_init(|| config().create().unwrap())
-}
-
-/// Idempotent, so that a retry puts no record into the topic twice.
-fn producer() -> BaseProducer {
-    let mut config = config();
-    config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
-    config.create().unwrap()
-}
-
 fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(DEADLINE))
-}
-
-fn delete(topic: &str) {
-    // Best effort: the names are unique, so what stays behind disturbs nobody.
-    let _ = block_on_result(admin().delete_topics(&[topic], &options()));
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T, KafkaError>>) -> T {
