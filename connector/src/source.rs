@@ -265,6 +265,13 @@ impl KafkaSource {
         list.elements().into_iter().filter_map(position).collect()
     }
 
+    /// The offset after the last record that was taken of a slot's partition since it was assigned, 0 before the first. `None` once it is
+    /// being given back: from then on records are passed over that nobody has read.
+    pub fn taken_to(&self, slot: usize) -> Option<i64> {
+        self.slots.partitions.get(slot)?.as_ref()?;
+        Some(self.slots.latest[slot].next)
+    }
+
     /// The offset after the last record of a partition, as the last fetch told it; `None` if there was none yet.
     pub fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {
         queue::cached_end_offset(&self.consumer, &partition.topic, partition.partition)

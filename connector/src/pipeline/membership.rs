@@ -142,6 +142,7 @@ impl Pipeline {
 
     /// Commits what the ledgers allow (I1).
     pub(super) fn commit(&mut self) {
+        self.assignment.pass_over_markers(&self.source);
         let offsets = self.assignment.take_committable();
         if offsets.is_empty() {
             return;

@@ -8,6 +8,7 @@
 mod bad_input;
 mod cli_try;
 mod commands;
+mod compaction;
 mod delivery;
 mod examples;
 mod faults;
@@ -16,7 +17,10 @@ mod metrics;
 mod outage;
 mod rebalance;
 mod rebalance_outage;
+mod record_kinds;
+mod record_times;
 mod reject;
 mod sandbox;
 mod shutdown;
 mod support;
+mod transactions;

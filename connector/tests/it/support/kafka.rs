@@ -1,5 +1,8 @@
 //! Topics, records and committed offsets in a real Kafka.
 
+mod raw;
+mod transaction;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,6 +19,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::points::{Points, Record};
 use super::services;
 use super::wait::{DEADLINE, equal, until};
+
+pub(crate) use raw::Raw;
+pub(crate) use transaction::Transaction;
 
 /// A topic of one test, deleted with it. Remembers what was produced.
 #[derive(Debug)]
@@ -55,20 +61,26 @@ impl Topic {
         Self::create_named(&unique(test), partitions)
     }
 
+    /// The same with settings of its own.
+    pub(crate) fn create_with(test: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
+        Self::create_at(services::kafka(), &unique(test), partitions, settings, false)
+    }
+
     /// A new topic with exactly this name; one that an earlier run has left is deleted.
     pub(crate) fn create_named(name: &str, partitions: i32) -> Self {
-        Self::create_at(services::kafka(), name, partitions, false)
+        Self::create_at(services::kafka(), name, partitions, &[], false)
     }
 
     /// A new topic in the Kafka at `kafka`, `host:port`.
     pub(crate) fn create_on(kafka: &str, test: &str, partitions: i32) -> Self {
-        Self::create_at(kafka, &unique(test), partitions, true)
+        Self::create_at(kafka, &unique(test), partitions, &[], true)
     }
 
-    fn create_at(kafka: &str, name: &str, partitions: i32, own: bool) -> Self {
+    fn create_at(kafka: &str, name: &str, partitions: i32, settings: &[(&str, &str)], own: bool) -> Self {
         let (kafka, produced) = (kafka.to_owned(), Mutex::default());
         let topic = Self { name: name.to_owned(), partitions, kafka, own, produced };
         let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let admin = topic.admin();
         until("the topic to be made", || match block_on(admin.create_topics([&new], &options())).remove(0) {
             Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
@@ -97,14 +109,7 @@ impl Topic {
             let point = record.point(&self.name, *offset);
             *offset += 1;
             produced.points.extend(point);
-            let mut next =
-                BaseRecord::<(), str>::to(&self.name).partition(record.partition).timestamp(record.timestamp_ms);
-            next.payload = record.value.as_deref();
-            while let Err((error, refused)) = producer.send(next) {
-                assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
-                producer.poll(DEADLINE);
-                next = refused;
-            }
+            send(&producer, &self.name, record);
         }
         producer.flush(DEADLINE).unwrap();
         let wanted = produced.end_offsets.clone();
@@ -137,6 +142,8 @@ impl Topic {
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.kafka);
+        // Otherwise an open transaction would hide the true end offsets.
+        config.set("isolation.level", "read_uncommitted");
         config
     }
 
@@ -185,6 +192,17 @@ impl Group<'_> {
     pub(crate) fn at_end(&self) -> Result<(), String> {
         let wanted = self.topic.all(&self.topic.produced.lock().unwrap().end_offsets);
         equal(self.committed(), &wanted).map(drop).map_err(|found| format!("{found:?} of {wanted:?} committed"))
+    }
+}
+
+/// Hands a record to the producer, waiting for room in its queue.
+fn send(producer: &BaseProducer, topic: &str, record: &Record) {
+    let mut next = BaseRecord::<(), str>::to(topic).partition(record.partition).timestamp(record.timestamp_ms);
+    next.payload = record.value.as_deref();
+    while let Err((error, refused)) = producer.send(next) {
+        assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+        producer.poll(DEADLINE);
+        next = refused;
     }
 }
 

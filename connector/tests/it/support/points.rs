@@ -64,7 +64,7 @@ pub(crate) fn feed<'a>(
 }
 
 /// The time of a record's point, fixed for ever: a replay by another version must write the same points.
-fn nanoseconds(timestamp_ms: i64, topic: &str, partition: i32, offset: i64) -> i64 {
+pub(crate) fn nanoseconds(timestamp_ms: i64, topic: &str, partition: i32, offset: i64) -> i64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in topic.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
