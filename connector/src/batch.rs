@@ -180,6 +180,47 @@ impl Batch {
         Some(OffsetRange { first: *self.offsets.first()?, last: *self.offsets.last()? })
     }
 
+    /// Bytes that the records take.
+    pub fn bytes(&self) -> usize {
+        let column = |column: &Column| column.bytes.len() + 4 * column.ends.len();
+        let nullable = |nullable: &NullableColumn| column(&nullable.column) + 4 * nullable.nulls.len();
+        let headers = column(&self.headers.names) + nullable(&self.headers.values) + 4 * self.headers.ends.len();
+        nullable(&self.values) + nullable(&self.keys) + headers + 16 * self.len()
+    }
+
+    /// The index of the record with this offset.
+    pub fn index_of(&self, offset: i64) -> Option<usize> {
+        self.offsets.binary_search(&offset).ok()
+    }
+
+    /// Name and value of each header of record `index`; none if headers were not wanted.
+    pub fn headers_of(&self, index: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let ends = &self.headers.ends;
+        let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
+        let end = ends.get(index).map_or(start, |&end| end as usize);
+        (start..end).map(|header| (self.headers.names.get(header), self.headers.values.get(header)))
+    }
+
+    /// A copy of the records `range` alone: for the search after a record that a transform fails on.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        let mut part = Self::default();
+        let (keys, headers) = (!self.keys.column.ends.is_empty(), !self.headers.ends.is_empty());
+        for index in range {
+            part.values.push(self.values.get(index));
+            if keys {
+                part.keys.push(self.keys.get(index));
+            }
+            if headers {
+                self.headers_of(index).for_each(|(name, value)| part.push_header(name, value));
+                part.end_headers();
+            }
+            part.timestamps.push(self.timestamps[index]);
+            part.offsets.push(self.offsets[index]);
+        }
+        part
+    }
+
     /// Forgets the records and keeps the memory.
     pub fn clear(&mut self) {
         self.values.clear();
@@ -211,6 +252,28 @@ mod tests {
         assert_eq!(batch.values.get(2), Some(&b""[..]));
         assert_eq!(batch.range(), Some(OffsetRange { first: 3, last: 9 }));
         assert!(batch.keys.column.ends.is_empty(), "a column that is not wanted is not copied");
+    }
+
+    #[test]
+    fn a_slice_holds_its_records_whole() {
+        let mut batch = Batch::default();
+        let wanted = Inputs { keys: true, headers: true, ..Inputs::default() };
+        for (offset, value) in [(3, Some(&b"a"[..])), (5, None), (9, Some(&b"ccc"[..]))] {
+            batch.push(&record(offset, value), wanted);
+            (0..offset).for_each(|n| batch.push_header(format!("h{n}").as_bytes(), (n > 0).then_some(b"v")));
+            batch.end_headers();
+        }
+        assert_eq!(batch.bytes(), batch.clone().bytes());
+        let part = batch.slice(1..3);
+        assert_eq!((part.len(), part.index_of(9), part.index_of(3)), (2, Some(1), None));
+        for (index, whole) in [(0, 1), (1, 2)] {
+            assert_eq!(part.values.get(index), batch.values.get(whole));
+            assert_eq!(part.keys.get(index), Some(&b"k"[..]));
+            assert!(part.headers_of(index).eq(batch.headers_of(whole)));
+            assert_eq!(part.headers_of(index).count() as i64, part.offsets[index]);
+            assert_eq!(part.timestamps[index], 7);
+        }
+        assert!(batch.slice(0..1).bytes() < part.bytes());
     }
 
     #[test]

@@ -182,14 +182,14 @@ impl Parts {
             Transform::new(module, config.transform.settings.clone(), limits).map_err(|error| error.to_string())?;
         let lane = Lane::new(
             client,
-            config.influx.version,
-            config.batch.requests_in_flight,
+            (config.influx.version, config.batch.requests_in_flight),
+            config.errors.retry_delay_max,
             runtime,
             (metrics.clone(), board.clone()),
             thread::current(),
         );
         let told = board.clone();
-        let mut pipeline = Pipeline::open(&worker, config, task, transform, lane, stop, (metrics, board))
+        let mut pipeline = Pipeline::open(worker, config, task, transform, lane, stop, (metrics, board))
             .map_err(|error| crate::trace(&error))?;
         pipeline.run().map_err(|error| {
             let trace = crate::trace(&error);

@@ -36,6 +36,7 @@ pub mod cli;
 pub mod commit;
 pub mod config;
 pub mod connector;
+pub mod dead_letter;
 pub mod demo;
 pub mod metrics;
 pub mod pipeline;

@@ -18,7 +18,7 @@ use crate::record::TopicPartition;
 use engine::Module;
 use host::{BatchColumns, HostState, Instance};
 
-pub use check::Output;
+pub use check::{Output, Reject};
 
 /// What one instance may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl Transform {
     /// Which columns it wants.
     pub fn inputs(&self) -> Inputs {
         self.inputs
+    }
+
+    /// Whether there is an instance; a fresh one is made for the next call if not.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
     }
 
     /// Bytes of linear memory that the instance holds, 0 if there is none.
@@ -192,6 +197,19 @@ impl Transform {
 fn frame(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
     backtrace.frames().iter().find_map(|frame| frame.func_name()).map(|name| format!(" in {name}")).unwrap_or_default()
+}
+
+// === impl TransformError ===
+
+impl TransformError {
+    /// Whether there could be no instance at all: no record is the cause.
+    pub fn is_start(&self) -> bool {
+        match self {
+            Self::Instantiate { .. } | Self::Configure { .. } => true,
+            Self::Trap { function, .. } => *function == "configure",
+            Self::Output { .. } => false,
+        }
+    }
 }
 
 // === impl Limits ===

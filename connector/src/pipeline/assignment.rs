@@ -7,8 +7,8 @@ use crate::commit::Ledger;
 use crate::config::Tiebreak;
 use crate::metrics::{PartitionMetrics, TaskMetrics};
 use crate::points::Stamper;
-use crate::record::TopicPartition;
-use crate::sink::body::{Appended, Part};
+use crate::record::{OffsetRange, TopicPartition};
+use crate::sink::assembler::{Fate, Fated};
 use crate::source::KafkaSource;
 
 /// One partition in one assignment generation.
@@ -72,14 +72,24 @@ impl Assignment {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// Notes a part as acknowledged. A part of an earlier generation is passed over: it must not commit (I3).
-    pub(super) fn complete(&mut self, part: &Part) -> Result<(), TaskError> {
-        let Some(assigned) = self.get(part.slot).filter(|assigned| assigned.generation == part.generation) else {
+    /// Whether a slot still holds that assignment.
+    pub(super) fn is_current(&self, slot: usize, generation: u64) -> bool {
+        self.slots.get(slot).and_then(Option::as_ref).is_some_and(|assigned| assigned.generation == generation)
+    }
+
+    /// Notes a range as decided, `newest_ms` being the timestamp of its newest record that is stored. One of an earlier generation is
+    /// passed over: it must not commit (I3).
+    pub(super) fn complete(
+        &mut self,
+        (slot, generation): (usize, u64),
+        range: OffsetRange,
+        newest_ms: Option<i64>,
+    ) -> Result<(), TaskError> {
+        let Some(assigned) = self.get(slot).filter(|assigned| assigned.generation == generation) else {
             return Ok(());
         };
-        let newest = part.times.iter().map(|&(time, _)| time).filter(|&time| time >= 0).max();
-        assigned.acknowledged_ms = assigned.acknowledged_ms.max(newest);
-        assigned.ledger.complete(part.range).map_err(|source| assigned.broken(source))
+        assigned.acknowledged_ms = assigned.acknowledged_ms.max(newest_ms);
+        assigned.ledger.complete(range).map_err(|source| assigned.broken(source))
     }
 
     /// Moves over what is no record behind the last one: otherwise a partition whose last entry is a transaction's marker would never be
@@ -170,16 +180,20 @@ impl Assignment {
 // === impl Assigned ===
 
 impl Assigned {
-    /// Tells the ledger what was appended; ranges without lines are decided at once.
-    pub(super) fn receive(&mut self, ranges: &[Appended]) -> Result<(), TaskError> {
-        for appended in ranges {
-            self.ledger.receive(appended.range).map_err(|source| self.broken(source))?;
-            if !appended.has_lines {
-                self.ledger.complete(appended.range).map_err(|source| self.broken(source))?;
+    /// Tells the ledger what becomes of records; what is filtered is decided at once.
+    pub(super) fn receive(&mut self, ranges: &[Fated]) -> Result<(), TaskError> {
+        for fated in ranges {
+            self.ledger.receive(fated.range).map_err(|source| self.broken(source))?;
+            if fated.fate == Fate::Filtered {
+                self.ledger.complete(fated.range).map_err(|source| self.broken(source))?;
             }
-            self.metrics.received(appended.range.last + 1);
+            self.metrics.received(fated.range.last + 1);
         }
         Ok(())
+    }
+
+    pub(super) fn is_in(&self, partitions: &[TopicPartition]) -> bool {
+        partitions.contains(&self.partition)
     }
 
     fn broken(&self, source: crate::commit::LedgerError) -> TaskError {

@@ -58,8 +58,9 @@ pub enum Verdict {
         /// The server says that it has stored every line it did not refuse: sending the rest again is harmless and useless. If
         /// false, nothing is stored or nothing is known: the rest has to be sent again.
         stored_rest: bool,
-        /// `lines` holds every refused line. Only InfluxDB 3's list is complete: the others report the first failing cause and
-        /// let it mask the rest, so that the remaining bad lines have to be found by bisecting.
+        /// `lines` holds every refused line. InfluxDB 3's list is complete, and InfluxDB 1's of lines that it could not parse while it
+        /// stored the rest: its handler tells of those only if the write itself went well. All other causes mask one another, so
+        /// that the remaining bad lines have to be found by sending the rest again.
         complete: bool,
         /// The refused lines the answer names.
         lines: Vec<RejectedLine>,
@@ -87,6 +88,9 @@ pub enum Verdict {
         reason: String,
         /// How long the server asks to be left alone.
         retry_after: Option<Duration>,
+        /// A line of the body may be what makes the server fail: InfluxDB 3.6 to 3.9 drops the connection over a refused line
+        /// that has a multi-byte character across its twentieth byte, and no number of tries would change that.
+        suspicious: bool,
     },
 }
 
@@ -122,7 +126,7 @@ pub fn judge(product: Product, answer: &Answer) -> Verdict {
 pub fn judge_failure(failure: Failure, reason: String) -> Verdict {
     match failure.is_configuration() {
         true => Verdict::Configuration { reason },
-        false => Verdict::Transient { reason, retry_after: None },
+        false => Verdict::Transient { reason, retry_after: None, suspicious: failure == Failure::Interrupted },
     }
 }
 
@@ -153,7 +157,9 @@ impl Verdict {
             Self::RejectedWhole { reason } => Self::RejectedWhole { reason: full(reason) },
             Self::TooLarge { reason } => Self::TooLarge { reason: full(reason) },
             Self::Configuration { reason } => Self::Configuration { reason: full(reason) },
-            Self::Transient { reason, retry_after } => Self::Transient { reason: full(reason), retry_after },
+            Self::Transient { reason, retry_after, suspicious } => {
+                Self::Transient { reason: full(reason), retry_after, suspicious }
+            }
         }
     }
 }
@@ -161,15 +167,16 @@ impl Verdict {
 // === impl RejectedLine ===
 
 impl RejectedLine {
-    /// Where in `body` this line is, counted from 0: by its number, or as the first line that is, or begins with, the quoted
-    /// text. `None` if the answer does not tell.
-    pub fn find_in(&self, body: &[u8]) -> Option<usize> {
-        let mut lines = body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    /// Where in `body` this line is, counted from 0: by its number, or every line that is the quoted text. None if the answer does not
+    /// tell, or tells what is not there; a line is not blamed for beginning like a quoted one, which may have been cut.
+    pub fn find_in(&self, body: &[u8]) -> Vec<usize> {
+        let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         if let Some(number) = self.number {
-            return lines.nth(number.checked_sub(1)?).map(|_| number - 1);
+            return number.checked_sub(1).filter(|&index| index < lines.count()).into_iter().collect();
         }
-        let text = self.text.as_deref().filter(|text| !text.is_empty())?.as_bytes();
-        lines.clone().position(|line| line == text).or_else(|| lines.position(|line| line.starts_with(text)))
+        let Some(text) = self.text.as_deref().filter(|text| !text.is_empty()) else { return Vec::new() };
+        let is_quoted = |(index, line): (usize, &[u8])| (line == text.as_bytes()).then_some(index);
+        lines.enumerate().filter_map(is_quoted).collect()
     }
 }
 
@@ -211,7 +218,7 @@ fn bad_request(message: &Message) -> Verdict {
     }
     if message::is_damaged_gzip(text) {
         let reason = format!("{}; if it goes on, set influx.compression=none", words(400, message));
-        return Verdict::Transient { reason, retry_after: None };
+        return Verdict::Transient { reason, retry_after: None, suspicious: false };
     }
     Verdict::RejectedWhole { reason: words(400, message) }
 }
@@ -227,7 +234,7 @@ fn unprocessable(message: &Message) -> Verdict {
 /// The bad lines, if that is what the message is about.
 fn rejected_lines(status: u16, message: &Message) -> Option<Verdict> {
     let stored_rest = message.is_partial_write();
-    let (lines, complete) = message.rejected_lines();
+    let (lines, complete) = message.rejected_lines(stored_rest);
     if lines.is_empty() && !stored_rest {
         return None;
     }
@@ -258,7 +265,8 @@ fn server_error(answer: &Answer, message: &Message) -> Verdict {
 }
 
 fn transient(answer: &Answer, message: &Message) -> Verdict {
-    Verdict::Transient { reason: words(answer.status, message), retry_after: answer.retry_after }
+    let suspicious = answer.status == 500 && !message::is_strain(&message.text);
+    Verdict::Transient { reason: words(answer.status, message), retry_after: answer.retry_after, suspicious }
 }
 
 fn configuration(status: u16, message: &Message, advice: &str) -> Verdict {

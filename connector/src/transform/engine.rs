@@ -271,6 +271,11 @@ impl Module {
         &self.digest
     }
 
+    /// The digest, to be kept.
+    pub fn shared_digest(&self) -> &Arc<str> {
+        &self.digest
+    }
+
     pub(super) fn store(&self, limits: Limits) -> Store<HostState> {
         let mut store =
             Store::new(&self.engine.engine, HostState::new(limits.memory_max_bytes, self.digest.to_string()));

@@ -14,6 +14,20 @@ const EXCERPT_CHARS: usize = 400;
 /// How InfluxDB 1 and 2 begin a complaint about one line: the line follows, then `': ` and why.
 const UNPARSABLE: &str = "unable to parse '";
 
+/// How InfluxDB 1 begins the complaint about lines that it could not parse when it has stored all others; ` dropped=0` ends it.
+const PARTIAL_UNPARSABLE: &str = "partial write: unable to parse '";
+
+/// What InfluxDB answers 500 for when it is overloaded or out of order, whatever the lines are.
+const STRAIN: [&str; 7] = [
+    "timeout",
+    "write failed",
+    "cache-max-memory-size exceeded",
+    "error from wal",
+    "engine is closed",
+    "no space left",
+    "object store",
+];
+
 /// Texts of 400 answers that are about the request's parameters, by how they begin, and what to do. By the beginning, because a
 /// quoted line further on could hold the same words.
 const PARAMETERS: &[(&str, &str)] = &[
@@ -93,6 +107,11 @@ pub(super) fn is_damaged_gzip(text: &str) -> bool {
         || ["gzip: ", "flate: ", "zlib: ", "error decoding gzip stream"].iter().any(|begin| text.starts_with(begin))
 }
 
+/// Whether a 500 is known to be the server's own trouble.
+pub(super) fn is_strain(text: &str) -> bool {
+    STRAIN.iter().any(|words| text.contains(words))
+}
+
 // === impl Message ===
 
 impl Message {
@@ -123,7 +142,7 @@ impl Message {
     }
 
     /// The refused lines the message names, and whether these are all of them.
-    pub(super) fn rejected_lines(&self) -> (Vec<RejectedLine>, bool) {
+    pub(super) fn rejected_lines(&self, stored_rest: bool) -> (Vec<RejectedLine>, bool) {
         match &self.data {
             Data::List(lines) => (lines.clone(), !self.is_cut),
             Data::First(line) => (vec![line.clone()], false),
@@ -132,7 +151,11 @@ impl Message {
                     let reason = excerpt(&self.text);
                     (vec![RejectedLine { number: Some(number), text: None, reason }], false)
                 }
-                None => (quoted_lines(&self.text), false),
+                None => {
+                    let all =
+                        stored_rest && self.text.starts_with(PARTIAL_UNPARSABLE) && self.text.ends_with(" dropped=0");
+                    (quoted_lines(&self.text), all && !self.is_cut)
+                }
             },
         }
     }
