@@ -167,10 +167,11 @@ impl Batch {
 
     /// Whether it has to be handed on before another record is added.
     pub fn is_full(&self) -> bool {
-        self.len() >= BATCH_MAX_RECORDS || self.bytes() >= BATCH_MAX_BYTES
+        self.len() >= BATCH_MAX_RECORDS || self.payload_bytes() >= BATCH_MAX_BYTES
     }
 
-    fn bytes(&self) -> usize {
+    /// Asked for each record, so without what the columns themselves take.
+    fn payload_bytes(&self) -> usize {
         let HeaderColumns { names, values, .. } = &self.headers;
         [&self.values.column, &self.keys.column, names, &values.column].iter().map(|column| column.bytes.len()).sum()
     }

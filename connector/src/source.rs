@@ -118,6 +118,12 @@ impl KafkaSource {
         Ok(!metadata.topics().iter().any(missing))
     }
 
+    /// Whether a broker answers, and lets this client in. Waits half a second at the most.
+    pub fn is_let_in(&self) -> bool {
+        // An unknown name asks the broker nothing more than whether it is there; all topics would be many.
+        self.consumer.fetch_metadata(Some("__consumer_offsets"), QUESTION_TIMEOUT).is_ok()
+    }
+
     /// Whether the task is in its group, be it without a partition.
     pub fn has_joined(&self) -> bool {
         !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::None)
@@ -376,6 +382,25 @@ fn to_list(partitions: &[TopicPartition]) -> TopicPartitionList {
         list.add_partition(&partition.topic, partition.partition);
     }
     list
+}
+
+/// Whether an error means that somebody has to act: the brokers refuse the credentials, or one of the two sides the other's certificate.
+pub fn is_refusal(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL, SaslAuthenticationFailed,
+        UnsupportedSASLMechanism,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Authentication
+                | SSL
+                | SaslAuthenticationFailed
+                | UnsupportedSASLMechanism
+                | ClusterAuthorizationFailed
+                | GroupAuthorizationFailed
+        )
+    )
 }
 
 /// Whether an error means that brokers can't be reached at the moment, rather than that something is wrong.

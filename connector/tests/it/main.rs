@@ -21,6 +21,7 @@ mod record_kinds;
 mod record_times;
 mod reject;
 mod sandbox;
+mod secured;
 mod shutdown;
 mod support;
 mod transactions;
