@@ -18,6 +18,8 @@ const KEY: &str = include_str!("../../src/sink/influx/tests/localhost.key.pem");
 const EXPIRED: &str = include_str!("secured/expired.pem");
 const EXPIRED_KEY: &str = include_str!("secured/expired.key.pem");
 
+const DOCUMENTATION: &str = include_str!("../../../docs/SECURITY.md");
+
 /// Files that end with the test.
 struct Files(tempfile::TempDir);
 
@@ -62,15 +64,27 @@ fn port(address: &str) -> &str {
     address.rsplit_once(':').unwrap().1
 }
 
-/// The worker's file: README's example.
+/// An example of the documentation, with what is real in the place of what is made up.
+fn example(number: usize, replaced: &[(&str, &str)]) -> String {
+    let text = DOCUMENTATION.split("```properties\n").nth(number).unwrap().split("```").next().unwrap().to_owned();
+    replaced.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from} is not in the example: {text}");
+        text.replace(from, to)
+    })
+}
+
+/// The worker's file.
 fn worker(files: &Files, bootstrap: &str, (mechanism, user, password): (&str, &str, &str), ca: &str) -> String {
-    files.write(
-        &format!("worker-{mechanism}-{user}.properties"),
-        &format!(
-            "bootstrap.servers={bootstrap}\nsecurity.protocol=SASL_SSL\nssl.ca.location={ca}\nsasl.mechanism={mechanism}\n\
-             sasl.username={user}\nsasl.password={password}\nbroker.address.family=v4\n"
-        ),
-    )
+    let secrets = files.write("secrets.properties", &format!("kafka.password={password}\n"));
+    let replaced = [
+        ("kafka.example:9093", bootstrap),
+        ("/etc/sluice/kafka-ca.pem", ca),
+        ("SCRAM-SHA-512", mechanism),
+        ("username=sluice", &format!("username={user}")),
+        ("/etc/sluice/secrets.properties", &secrets),
+    ];
+    // The broker of the test listens to IPv4 only.
+    files.write("worker.properties", &[&example(1, &replaced), "broker.address.family=v4\n"].concat())
 }
 
 /// Waits until the task is held with all of `words` in the reason.
@@ -212,13 +226,18 @@ fn topic(test: &str) -> Topic {
     topic
 }
 
-fn into(connector: Connector, url: &str, password: &str, ca: &str) -> Connector {
-    connector
-        .set("influx.url", url)
-        .set("influx.database", "prices")
-        .set("influx.username", "eve")
-        .set("influx.password", password)
-        .set("influx.tls.ca.location", ca)
+/// Writes into `url`, with the password in the file `secrets`.
+fn into(connector: Connector, url: &str, secrets: &str, ca: &str) -> Connector {
+    let replaced = [
+        ("https://influx.example:8086", url),
+        ("/etc/sluice/influx-ca.pem", ca),
+        ("username=sluice", "username=eve"),
+        ("/etc/sluice/secrets.properties", secrets),
+    ];
+    example(2, &replaced).lines().fold(connector, |connector, line| {
+        let (key, value) = line.split_once('=').unwrap();
+        connector.set(key, value)
+    })
 }
 
 #[test]
@@ -230,8 +249,8 @@ fn an_influxdb_with_https_and_a_password_gets_everything_and_a_changed_password_
     let secured = Secured::start(&files);
     secured.prepare();
     let topic = topic("https");
-    let secret = files.write("secret.properties", "password=first\n");
-    let connector = into(Connector::new(&topic, "h"), &secured.url, &format!("${{file:{secret}:password}}"), &ca);
+    let secrets = files.write("secrets.properties", "influx.password=first\n");
+    let connector = into(Connector::new(&topic, "h"), &secured.url, &secrets, &ca);
     let mut sluice = Sluice::start(&[&connector]);
     let group = topic.group(&connector.name);
     sluice.until("everything to be committed", |_| group.at_end());
@@ -241,7 +260,7 @@ fn an_influxdb_with_https_and_a_password_gets_everything_and_a_changed_password_
     topic.produce(&feed(500, 100, |number| ((number % 2) as i32, "BTC-USD")));
     held(&mut sluice, &["401", "influx.password"]);
     assert!(group.at_end().is_err());
-    files.write("secret.properties", "password=second\n");
+    files.write("secrets.properties", "influx.password=second\n");
     arrives(sluice, &topic, &connector);
     secured.points().assert_equal(&topic.expected());
 }
@@ -255,7 +274,8 @@ fn certificates_of_influxdb_that_are_not_accepted_hold_the_data_until_they_are()
     let secured = Secured::start(&files);
     secured.prepare();
     let topic = topic("certificates");
-    let connector = into(Connector::new(&topic, "c"), &secured.url, "first", &ca);
+    let secrets = files.write("secrets.properties", "influx.password=first\n");
+    let connector = into(Connector::new(&topic, "c"), &secured.url, &secrets, &ca);
     let mut sluice = Sluice::start(&[&connector]);
     held(&mut sluice, &["certificate", "expired"]);
 
@@ -265,7 +285,7 @@ fn certificates_of_influxdb_that_are_not_accepted_hold_the_data_until_they_are()
     secured.influx.restart();
     held(&mut sluice, &["certificate", "influx.tls.ca.location"]);
     let address = secured.url.replace("localhost", "127.0.0.1");
-    let elsewhere = into(Connector::new(&topic, "w"), &address, "first", &files.write("right.pem", AUTHORITY));
+    let elsewhere = into(Connector::new(&topic, "w"), &address, &secrets, &files.write("right.pem", AUTHORITY));
     let mut misled = Sluice::start(&[&elsewhere]);
     held(&mut misled, &["certificate", "check the host in influx.url"]);
     misled.stop();
