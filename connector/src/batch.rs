@@ -7,7 +7,7 @@ use crate::record::OffsetRange;
 /// fewer would show the fixed cost of a call (about 1 µs).
 pub const BATCH_MAX_RECORDS: usize = 4096;
 
-/// The bytes of values at which a batch is cut. One record may exceed it: Kafka bounds a record, not we.
+/// The bytes at which a batch is cut: those of values, and of keys and headers if they are wanted. One record may exceed it: Kafka bounds a record, not we.
 pub const BATCH_MAX_BYTES: usize = 256 * 1024;
 
 /// Byte strings laid end to end; string `i` ends at `ends[i]`.
@@ -99,8 +99,10 @@ impl Column {
         &self.bytes[start..self.ends[index] as usize]
     }
 
+    /// Keeps the memory of an ordinary batch. That of a huge record would add up over partitions and spare batches.
     fn clear(&mut self) {
         self.bytes.clear();
+        self.bytes.shrink_to(2 * BATCH_MAX_BYTES);
         self.ends.clear();
     }
 }
@@ -165,7 +167,13 @@ impl Batch {
 
     /// Whether it has to be handed on before another record is added.
     pub fn is_full(&self) -> bool {
-        self.len() >= BATCH_MAX_RECORDS || self.values.column.bytes.len() >= BATCH_MAX_BYTES
+        self.len() >= BATCH_MAX_RECORDS || self.payload_bytes() >= BATCH_MAX_BYTES
+    }
+
+    /// Asked for each record, so without what the columns themselves take.
+    fn payload_bytes(&self) -> usize {
+        let HeaderColumns { names, values, .. } = &self.headers;
+        [&self.values.column, &self.keys.column, names, &values.column].iter().map(|column| column.bytes.len()).sum()
     }
 
     /// The offsets from the first record to the last, `None` without a record.
@@ -280,5 +288,23 @@ mod tests {
         assert!(batch.is_empty() && batch.range().is_none());
         batch.push(&record(0, Some(&vec![0; BATCH_MAX_BYTES])), Inputs::default());
         assert!(batch.is_full());
+    }
+
+    #[test]
+    fn headers_fill_a_batch_too() {
+        let mut batch = Batch::default();
+        let wanted = Inputs { headers: true, ..Inputs::default() };
+        batch.push(&record(0, None), wanted);
+        batch.push_header(b"name", Some(&vec![0; BATCH_MAX_BYTES]));
+        batch.end_headers();
+        assert!(batch.is_full());
+    }
+
+    #[test]
+    fn the_memory_of_a_huge_record_is_given_back() {
+        let mut batch = Batch::default();
+        batch.push(&record(0, Some(&vec![0; 40 * BATCH_MAX_BYTES])), Inputs::default());
+        batch.clear();
+        assert!(batch.values.column.bytes.capacity() <= 2 * BATCH_MAX_BYTES);
     }
 }

@@ -12,6 +12,7 @@ use crate::metrics::{Metrics, TaskMetrics};
 use crate::pipeline::Pipeline;
 use crate::sink::influx::{InfluxClient, InfluxError};
 use crate::sink::lane::Lane;
+use crate::sink::renew::Renewable;
 use crate::status::{Board, TaskBoard, TaskState};
 use crate::stop::Stop;
 use crate::transform::engine::{Engine, LoadError, Module};
@@ -184,7 +185,7 @@ impl Parts {
         let transform =
             Transform::new(module, config.transform.settings.clone(), limits).map_err(|error| error.to_string())?;
         let lane = Lane::new(
-            client,
+            Renewable::new(client, Arc::clone(&config)),
             (config.influx.version, config.batch.requests_in_flight),
             config.errors.retry_delay_max,
             runtime,

@@ -8,6 +8,7 @@ mod assignment;
 mod breaker;
 mod budget;
 mod error;
+mod lockout;
 mod membership;
 #[cfg(test)]
 mod model;
@@ -76,6 +77,8 @@ pub struct Pipeline {
     next_commit: Instant,
     next_lag: Instant,
     last_complaint: Option<Instant>,
+    /// While the brokers refuse us.
+    lockout: Option<lockout::Lockout>,
     appended: Appended,
 }
 
@@ -126,6 +129,7 @@ impl Pipeline {
             next_commit: now + connector.offset_flush_interval,
             next_lag: now,
             last_complaint: None,
+            lockout: None,
             appended: Appended::default(),
             connector,
         })

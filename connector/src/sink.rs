@@ -9,4 +9,5 @@ pub mod detect;
 pub mod hunt;
 pub mod influx;
 pub mod lane;
+pub mod renew;
 pub mod verdict;

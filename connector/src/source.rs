@@ -119,6 +119,12 @@ impl KafkaSource {
         Ok(!metadata.topics().iter().any(missing))
     }
 
+    /// Whether a broker answers, and lets this client in. Waits half a second at the most.
+    pub fn is_let_in(&self) -> bool {
+        // An unknown name asks the broker nothing more than whether it is there; all topics would be many.
+        self.consumer.fetch_metadata(Some("__consumer_offsets"), QUESTION_TIMEOUT).is_ok()
+    }
+
     /// Whether the task is in its group, be it without a partition.
     pub fn has_joined(&self) -> bool {
         !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::None)
@@ -266,6 +272,13 @@ impl KafkaSource {
         list.elements().into_iter().filter_map(position).collect()
     }
 
+    /// The offset after the last record that was taken of a slot's partition since it was assigned, 0 before the first. `None` once it is
+    /// being given back: from then on records are passed over that nobody has read.
+    pub fn taken_to(&self, slot: usize) -> Option<i64> {
+        self.slots.partitions.get(slot)?.as_ref()?;
+        Some(self.slots.latest[slot].next)
+    }
+
     /// The offset after the last record of a partition, as the last fetch told it; `None` if there was none yet.
     pub fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {
         queue::cached_end_offset(&self.consumer, &partition.topic, partition.partition)
@@ -370,6 +383,25 @@ fn to_list(partitions: &[TopicPartition]) -> TopicPartitionList {
         list.add_partition(&partition.topic, partition.partition);
     }
     list
+}
+
+/// Whether an error means that somebody has to act: the brokers refuse the credentials, or one of the two sides the other's certificate.
+pub fn is_refusal(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL, SaslAuthenticationFailed,
+        UnsupportedSASLMechanism,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Authentication
+                | SSL
+                | SaslAuthenticationFailed
+                | UnsupportedSASLMechanism
+                | ClusterAuthorizationFailed
+                | GroupAuthorizationFailed
+        )
+    )
 }
 
 /// Whether an error means that brokers can't be reached at the moment, rather than that something is wrong.

@@ -92,6 +92,23 @@ impl Assignment {
         assigned.ledger.complete(range).map_err(|source| assigned.broken(source))
     }
 
+    /// Moves over what is no record behind the last one: otherwise a partition whose last entry is a transaction's marker would never be
+    /// committed to its end, and whoever watches the group would see lag for ever.
+    pub(super) fn pass_over_markers(&mut self, source: &KafkaSource) {
+        let positions = source.positions();
+        for (slot, assigned) in self.slots.iter_mut().enumerate() {
+            let Some(assigned) = assigned else { continue };
+            // The position is beyond every record taken. If one of them has not come to the ledger (it failed, or its partition is being
+            // given back), it must not be passed over.
+            let all_received = source.taken_to(slot).is_some_and(|taken| assigned.ledger.received_to() == Some(taken));
+            if let Some(&position) = positions.get(&assigned.partition)
+                && all_received
+            {
+                assigned.ledger.pass_over(position);
+            }
+        }
+    }
+
     /// What is to be committed. It counts as committed until [`Assignment::commit_again`].
     pub(super) fn take_committable(&mut self) -> Vec<(TopicPartition, i64)> {
         let mut offsets = Vec::new();

@@ -38,7 +38,10 @@ impl Pipeline {
                 // First, because it knows why brokers can't be reached.
                 self.serve_group()?;
                 match self.source.topic_exists(topic) {
-                    Ok(true) => break,
+                    Ok(true) => {
+                        self.let_in();
+                        break;
+                    }
                     Ok(false) => {
                         let since: Instant = *missing_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= TOPIC_PATIENCE {
@@ -67,7 +70,10 @@ impl Pipeline {
         while !self.stop.is_set() {
             self.serve_group()?;
             let missing = match self.source.topic_exists(&config.topic) {
-                Ok(true) => return Ok(()),
+                Ok(true) => {
+                    self.let_in();
+                    return Ok(());
+                }
                 Ok(false) => dead_letter::ensure(&self.worker, &config, self.lane.runtime()).err(),
                 Err(error) => {
                     self.complain(&error.to_string());
@@ -173,7 +179,7 @@ impl Pipeline {
         }
         // The lane says when requests fail; that all is well again is said here, once the task is in its group.
         let transform_fails = self.breaker.is_tripped() || self.salvage.as_ref().is_some_and(Salvage::rests);
-        let healthy = (!troubled && !transform_fails).then_some(troubles);
+        let healthy = (!troubled && !transform_fails && !self.is_locked_out()).then_some(troubles);
         if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
             self.healthy = healthy;
             if healthy.is_some() {
@@ -191,6 +197,7 @@ impl Pipeline {
 
     /// Commits what the ledgers allow (I1).
     pub(super) fn commit(&mut self) {
+        self.assignment.pass_over_markers(&self.source);
         let offsets = self.assignment.take_committable();
         if offsets.is_empty() {
             return;
@@ -246,6 +253,10 @@ impl Pipeline {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId) => {
                 Err(TaskError::Fatal { brokers: self.brokers.clone(), reason: reason.to_owned() })
+            }
+            _ if source::is_refusal(error) => {
+                self.lock_out(error, reason);
+                Ok(())
             }
             _ if source::is_unreachable(error) => {
                 self.complain(reason);

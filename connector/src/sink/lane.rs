@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::body::{Body, Part};
 use super::hunt::{Hunt, RefusedLine};
-use super::influx::InfluxClient;
+use super::renew::Renewable;
 use super::verdict::Verdict;
 use crate::config::{Product, RequestsInFlight, VersionSetting};
 use crate::metrics::{RequestOutcome, Stage, TaskMetrics};
@@ -61,7 +61,7 @@ pub struct Lane {
 /// What all requests of a lane share.
 #[derive(Debug)]
 struct Shared {
-    client: InfluxClient,
+    client: Arc<Renewable>,
     product: tokio::sync::OnceCell<Product>,
     /// The smallest request that the server found too large: what has as many bytes is halved before it is sent.
     too_large: AtomicUsize,
@@ -111,7 +111,7 @@ impl Written {
 impl Lane {
     /// A lane to `client`'s server, which pauses between tries for `retry_delay_max` at the most, or 30 s. `wake` is unparked when there is an outcome, or the state of the lane changes.
     pub fn new(
-        client: InfluxClient,
+        client: Renewable,
         (version, limit): (VersionSetting, RequestsInFlight),
         retry_delay_max: Duration,
         runtime: Handle,
@@ -124,7 +124,8 @@ impl Lane {
         };
         let trouble = Trouble { board, requests: Mutex::default() };
         let (too_large, retry_max) = (AtomicUsize::new(usize::MAX), RETRY_MAX.min(retry_delay_max));
-        let shared = Arc::new(Shared { client, product, too_large, retry_max, trouble, metrics, wake });
+        let shared =
+            Arc::new(Shared { client: Arc::new(client), product, too_large, retry_max, trouble, metrics, wake });
         // One outcome for each request that can be in flight: a send never waits.
         let (outcomes_tx, outcomes) = sync_channel(limit.most());
         Self { runtime, shared, requests: JoinSet::new(), in_flight: 0, limit, outcomes_tx, outcomes }
@@ -242,7 +243,7 @@ impl Shared {
     async fn write(&self, product: Product, body: Bytes) -> Verdict {
         let _in_flight = self.metrics.request_in_flight();
         let sent = Instant::now();
-        let verdict = self.client.write(product, body).await;
+        let verdict = self.client.client().write(product, body).await;
         self.metrics.stage(Stage::Sink, sent.elapsed());
         self.metrics.request(match verdict {
             Verdict::Done => RequestOutcome::Done,
@@ -257,14 +258,23 @@ impl Shared {
 
     /// The server's product, asked for once.
     async fn product(&self) -> Result<Product, Verdict> {
-        let detect = || async { self.client.detect().await.map(|detected| detected.product).map_err(Verdict::from) };
+        let detect =
+            || async { self.client.client().detect().await.map(|detected| detected.product).map_err(Verdict::from) };
         self.product.get_or_try_init(detect).await.copied()
+    }
+
+    /// Reads the secrets again, which takes files: not on a thread of the runtime.
+    async fn renew(&self) {
+        let client = Arc::clone(&self.client);
+        // It fails only if the runtime is shutting down.
+        let _ = tokio::task::spawn_blocking(move || client.renew()).await;
     }
 
     async fn pause(&self, troubled: &mut Troubled<'_>, backoff: &mut Backoff, verdict: Verdict) {
         let pause = match verdict {
             Verdict::Configuration { reason } => {
                 troubled.report(|since| TaskState::Held { reason, since });
+                self.renew().await;
                 backoff.next(None).min(HELD_MAX)
             }
             Verdict::Transient { reason, retry_after, .. } => {

@@ -5,7 +5,7 @@ mod delivery;
 mod sink;
 
 use crate::support::influx::Database;
-use crate::support::kafka::Topic;
+use crate::support::kafka::{Raw, Topic};
 use crate::support::letters::{Letter, LetterTopic};
 use crate::support::points::{LONG_AGO_MS, Record, feed};
 use crate::support::sluice::{Connector, Sluice};
@@ -29,16 +29,17 @@ fn a_record_goes_to_the_topic_byte_for_byte_with_the_reason() {
     let connector = Connector::new(&topic, "w").into_database(&database).with_letters(&letters);
     let header = |key: &str, value: Option<&[u8]>| (key.to_owned(), value.map(<[u8]>::to_vec));
     let records = [
-        Letter {
+        Raw {
             key: Some(b"k\0\xff".to_vec()),
             value: Some(b"no price\xfe".to_vec()),
-            timestamp_ms: Some(LONG_AGO_MS),
+            timestamp_ms: LONG_AGO_MS,
             headers: vec![header("own", Some(b"\0\xff")), header("own", None), header("sluice.reason", Some(b"mine"))],
+            ..Raw::default()
         },
-        Letter { key: None, value: Some(Vec::new()), timestamp_ms: Some(1), headers: vec![] },
-        Letter { key: Some(Vec::new()), value: Some(b"x".to_vec()), timestamp_ms: Some(-1), headers: vec![] },
+        Raw { value: Some(Vec::new()), timestamp_ms: 1, ..Raw::default() },
+        Raw { key: Some(Vec::new()), value: Some(b"x".to_vec()), timestamp_ms: -1, ..Raw::default() },
         // A price without a time: the points stage has nothing to stamp it with.
-        Letter { key: None, value: Some(b"BTC-USD,1".to_vec()), timestamp_ms: Some(-1), headers: vec![] },
+        Raw { value: Some(b"BTC-USD,1".to_vec()), timestamp_ms: -1, ..Raw::default() },
     ];
     topic.produce_raw(&records);
     let mut sluice = Sluice::start(&[&connector]);
@@ -48,8 +49,7 @@ fn a_record_goes_to_the_topic_byte_for_byte_with_the_reason() {
     let all = letters.wait_for(records.len());
     for (offset, (letter, record)) in all.iter().zip(&records).enumerate() {
         assert_eq!((&letter.key, &letter.value), (&record.key, &record.value), "record {offset}");
-        let timestamp = record.timestamp_ms.filter(|&time| time >= 0);
-        assert_eq!(letter.timestamp_ms, timestamp, "record {offset}");
+        assert_eq!(letter.timestamp_ms.unwrap_or(-1), record.timestamp_ms, "record {offset}");
         assert_eq!(letter.headers[..record.headers.len()], record.headers, "record {offset}");
         assert_eq!(letter.header("__connect.errors.topic"), topic.name);
         assert_eq!(letter.origin(), (0, offset as i64));
@@ -79,7 +79,7 @@ fn without_context_headers_a_letter_has_the_records_own_alone() {
         .into_database(&database)
         .with_letters(&letters)
         .set("errors.deadletterqueue.context.headers.enable", "false");
-    topic.produce_raw(&[Letter { value: Some(b"x".to_vec()), timestamp_ms: Some(5), ..Letter::default() }]);
+    topic.produce_raw(&[Raw { value: Some(b"x".to_vec()), timestamp_ms: 5, ..Raw::default() }]);
     let sluice = Sluice::start(&[&connector]);
     assert_eq!(letters.wait_for(1)[0].headers, []);
     sluice.stop();

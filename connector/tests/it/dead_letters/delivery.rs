@@ -118,7 +118,7 @@ fn kill_9_before_the_letter_has_arrived_loses_no_record() {
 fn a_letter_too_large_for_the_topic_goes_without_its_value_and_its_companions_whole() {
     let topic = Topic::create("bigdlq", 1);
     let letters = LetterTopic::unmade("bigdlq");
-    let _made = Topic::create_with(&letters.name, 1, &[("max.message.bytes", "3000")]);
+    let _made = Topic::create_named_with(&letters.name, 1, &[("max.message.bytes", "3000")]);
     let database = Database::create("bigdlq");
     let connector = Connector::new(&topic, "b").into_database(&database).with_letters(&letters);
     let values: Vec<String> = [10, 20, 5_000, 30, 6_000, 40].iter().map(|&length| "x".repeat(length)).collect();

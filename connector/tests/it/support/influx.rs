@@ -1,5 +1,6 @@
 //! A database of one test in a real InfluxDB 1.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use serde_json::Value;
@@ -89,6 +90,18 @@ impl Database {
         }
         lines.sort();
         lines
+    }
+
+    /// Every point of `measurement`, as its columns, tags among them, in the order of time.
+    pub(crate) fn rows(&self, measurement: &str) -> Vec<BTreeMap<String, Value>> {
+        let result = self.query(&format!("SELECT * FROM \"{measurement}\""));
+        let Some(series) = result.get("series") else { return Vec::new() };
+        let columns: Vec<_> =
+            series[0]["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let row = |row: &Value| {
+            columns.iter().map(|name| (*name).to_owned()).zip(row.as_array().unwrap().iter().cloned()).collect()
+        };
+        series[0]["values"].as_array().unwrap().iter().map(row).collect()
     }
 
     /// How many points `cryptos` has.

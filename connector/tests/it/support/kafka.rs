@@ -1,5 +1,8 @@
 //! Topics, records and committed offsets in a real Kafka.
 
+mod raw;
+mod transaction;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,14 +13,15 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::letters::Letter;
 use super::points::{Point, Points, Record};
 use super::services;
 use super::wait::{DEADLINE, equal, until};
+
+pub(crate) use raw::Raw;
+pub(crate) use transaction::Transaction;
 
 /// A topic of one test, deleted with it. Remembers what was produced.
 #[derive(Debug)]
@@ -60,11 +64,16 @@ impl Topic {
 
     /// A new topic with exactly this name; one that an earlier run has left is deleted.
     pub(crate) fn create_named(name: &str, partitions: i32) -> Self {
-        Self::create_with(name, partitions, &[])
+        Self::create_named_with(name, partitions, &[])
     }
 
-    /// The same with settings of the topic's own.
-    pub(crate) fn create_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
+    /// A new topic with a name and settings of its own.
+    pub(crate) fn create_with(test: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
+        Self::create_named_with(&unique(test), partitions, settings)
+    }
+
+    /// A new topic with exactly this name and settings of its own.
+    pub(crate) fn create_named_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
         let topic = Self::unmade(services::kafka(), name, partitions, false);
         topic.make(settings);
         topic
@@ -108,27 +117,6 @@ impl Topic {
         producer(&self.kafka)
     }
 
-    /// Produces records with keys and headers into partition 0, and waits until Kafka has them. They are no prices.
-    pub(crate) fn produce_raw(&self, records: &[Letter]) {
-        let producer = producer(&self.kafka);
-        let mut produced = self.produced.lock().unwrap();
-        for record in records {
-            *produced.end_offsets.entry(0).or_default() += 1;
-            let headers = record
-                .headers
-                .iter()
-                .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: value.as_ref() }));
-            let mut next = BaseRecord::<[u8], [u8]>::to(&self.name).partition(0).headers(headers);
-            next.timestamp = record.timestamp_ms;
-            (next.key, next.payload) = (record.key.as_deref(), record.value.as_deref());
-            producer.send(next).map_err(|(error, _)| error).unwrap();
-        }
-        producer.flush(DEADLINE).unwrap();
-        let wanted = produced.end_offsets.clone();
-        drop(produced);
-        assert_eq!(self.end_offsets(), self.all(&wanted), "not every record arrived");
-    }
-
     /// Produces records in their order, and waits until Kafka has them all.
     pub(crate) fn produce(&self, records: &[Record]) {
         let producer = producer(&self.kafka);
@@ -138,14 +126,7 @@ impl Topic {
             let (at, point) = ((record.partition, *offset), record.point(&self.name, *offset));
             *offset += 1;
             produced.records.insert(at, point);
-            let mut next =
-                BaseRecord::<(), str>::to(&self.name).partition(record.partition).timestamp(record.timestamp_ms);
-            next.payload = record.value.as_deref();
-            while let Err((error, refused)) = producer.send(next) {
-                assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
-                producer.poll(DEADLINE);
-                next = refused;
-            }
+            send(&producer, &self.name, record);
         }
         producer.flush(DEADLINE).unwrap();
         let wanted = produced.end_offsets.clone();
@@ -236,7 +217,8 @@ impl Group<'_> {
 
 /// A consumer of the Kafka at `kafka`.
 pub(crate) fn consumer(kafka: &str, group: &str) -> BaseConsumer {
-    config(kafka).set("group.id", group).create().unwrap()
+    // Otherwise an open transaction would hide the true end offsets.
+    config(kafka).set("group.id", group).set("isolation.level", "read_uncommitted").create().unwrap()
 }
 
 /// Deletes a topic. Best effort: the names are unique, so what stays behind disturbs nobody.
@@ -259,6 +241,17 @@ fn producer(kafka: &str) -> BaseProducer {
     let mut config = config(kafka);
     config.set("enable.idempotence", "true").set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
     config.create().unwrap()
+}
+
+/// Hands a record to the producer, waiting for room in its queue.
+fn send(producer: &BaseProducer, topic: &str, record: &Record) {
+    let mut next = BaseRecord::<(), str>::to(topic).partition(record.partition).timestamp(record.timestamp_ms);
+    next.payload = record.value.as_deref();
+    while let Err((error, refused)) = producer.send(next) {
+        assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+        producer.poll(DEADLINE);
+        next = refused;
+    }
 }
 
 fn options() -> AdminOptions {

@@ -43,9 +43,18 @@ impl OwnKafka {
     /// Starts one. `properties` are added to its `server.properties`, with `@PORT@`, `@CONTROLLER_PORT@`, `@EXTRA_PORT@` and
     /// `@DATA@` filled in; `BROKER` stays the name of the listener that the tests themselves use.
     pub(crate) fn start(properties: &[(&str, &str)]) -> Self {
+        Self::start_with_users(properties, "")
+    }
+
+    /// The same with SCRAM users, one a line, as `SCRAM-SHA-512=[name=ann,password=secret]`.
+    pub(crate) fn start_with_users(properties: &[(&str, &str)], users: &str) -> Self {
         let properties = PROPERTIES.iter().chain(properties);
         let properties: String = properties.map(|(key, value)| format!("{key}={value}\n")).collect();
-        let variables = [("SLUICE_KAFKA_JVM_OPTS", JVM_OPTIONS), ("SLUICE_KAFKA_PROPERTIES", &properties)];
+        let variables = [
+            ("SLUICE_KAFKA_JVM_OPTS", JVM_OPTIONS),
+            ("SLUICE_KAFKA_PROPERTIES", &properties),
+            ("SLUICE_KAFKA_SCRAM", users),
+        ];
         let mut script = start(&["run", "--fast-start", "--orders", "kafka"], &variables);
         let address = script.printed("SLUICE_TEST_KAFKA").unwrap();
         Self { address, extra: script.printed("SLUICE_TEST_KAFKA_EXTRA"), script: Mutex::new(script) }

@@ -67,6 +67,7 @@ const MODES: &[(&str, Behaviour)] = &[
     ("gigabyte", gigabyte),
     ("many-lines", many_lines),
     ("echo-inputs", |batch| one_line_each(batch, |index| echo(batch, index))),
+    ("digest-inputs", |batch| one_line_each(batch, |index| digest(batch, index))),
 ];
 
 /// A setting of the modes that break `configure`.
@@ -94,7 +95,7 @@ impl Guest for Hostile {
         };
         BEHAVIOUR.set(Some(behaviour));
         WHEN.set(settings.iter().find(|setting| setting.key == "when").map(|when| when.value.clone().into_bytes()));
-        let all = mode == "echo-inputs";
+        let all = matches!(mode, "echo-inputs" | "digest-inputs");
         Ok(Inputs { keys: all, headers: all, timestamps: all, offsets: all })
     }
 
@@ -221,6 +222,37 @@ fn echo(batch: &Batch, index: u32) -> Vec<u8> {
         batch.offsets[index as usize],
     )
     .into_bytes()
+}
+
+/// `hostile,partition=… key="…",value="…",headers="…",timestamp=…i,offset=…i`, where each text is the length and the hash of the bytes,
+/// and the headers' is their number and that of all names and values one after the other.
+fn digest(batch: &Batch, index: u32) -> Vec<u8> {
+    let headers = &batch.headers;
+    let end = headers.ends[index as usize];
+    let start = if index == 0 { 0 } else { headers.ends[index as usize - 1] };
+    let each = |header| [string(&headers.names, header), b"=", string(&headers.values.column, header), b";"].concat();
+    let shown = |column: &NullableColumn| {
+        if column.nulls.contains(&index) { "null".to_owned() } else { hash(string(&column.column, index)) }
+    };
+    format!(
+        "hostile,partition={} key=\"{}\",value=\"{}\",headers=\"{} {}\",timestamp={}i,offset={}i",
+        batch.partition,
+        shown(&batch.keys),
+        shown(&batch.values),
+        end - start,
+        hash(&(start..end).flat_map(each).collect::<Vec<_>>()),
+        batch.timestamps[index as usize],
+        batch.offsets[index as usize],
+    )
+    .into_bytes()
+}
+
+/// The length, and FNV-1a with 64 bits.
+fn hash(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{} {hash:016x}", bytes.len())
 }
 
 fn nullable(column: &NullableColumn, index: u32) -> String {
