@@ -20,6 +20,9 @@ const EXPIRED_KEY: &str = include_str!("secured/expired.key.pem");
 
 const DOCUMENTATION: &str = include_str!("../../../docs/SECURITY.md");
 
+/// Mechanism, name and password.
+type User<'a> = (&'a str, &'a str, &'a str);
+
 /// Files that end with the test.
 struct Files(tempfile::TempDir);
 
@@ -74,7 +77,7 @@ fn example(number: usize, replaced: &[(&str, &str)]) -> String {
 }
 
 /// The worker's file.
-fn worker(files: &Files, bootstrap: &str, (mechanism, user, password): (&str, &str, &str), ca: &str) -> String {
+fn worker(files: &Files, bootstrap: &str, (mechanism, user, password): User<'_>, ca: &str) -> String {
     let secrets = files.write("secrets.properties", &format!("kafka.password={password}\n"));
     let replaced = [
         ("kafka.example:9093", bootstrap),
@@ -127,7 +130,7 @@ fn a_broker_that_refuses_us_holds_the_task_and_says_what_to_check() {
         database.points().assert_equal(&topic.expected());
     }
 
-    let wrong: [(&str, &str, (&str, &str, &str), &str, &[&str]); 4] = [
+    let wrong: [(&str, &str, User<'_>, &str, &[&str]); 4] = [
         ("word", &by_name, ("PLAIN", "ann", "another"), &ca, &["uthentication failed", "sasl.password", &by_name]),
         ("words", &by_name, ("SCRAM-SHA-512", "bob", "another"), &ca, &["uthentication failed", "sasl.password"]),
         ("authority", &by_name, ann, &stranger, &["certificate verify failed", "ssl.ca.location"]),
