@@ -202,6 +202,14 @@ fn a_flood_of_messages_before_each_trap_stays_limited_and_costs_only_the_record_
     assert!((1..=most).contains(&told), "{told} messages of 10,000 in each failed call, {most} may be");
 }
 
+// A single record is at fault only if a fresh instance fails on it.
+#[test]
+fn a_trap_on_every_second_call_costs_nothing_beside_a_poisonous_record() {
+    let scene = Scene::new("guest-second", "trap-every-second-call-and-on-value").produce(64, &[5]);
+    scene.run();
+    assert_eq!(scene.only_poison_is_missing().len(), 1);
+}
+
 #[test]
 fn a_trap_on_every_tenth_call_costs_nothing() {
     let scene = Scene::new("guest-tenth", "trap-every-tenth-call").produce(100, &[]);

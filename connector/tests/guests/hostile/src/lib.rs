@@ -22,7 +22,11 @@ const MODES: &[(&str, Behaviour)] = &[
     ("ok", ok),
     ("panic", |_| panic!("as asked")),
     ("trap-on-value", trap_on_value),
-    ("trap-every-tenth-call", trap_every_tenth_call),
+    ("trap-every-tenth-call", |batch| trap_every(10, batch)),
+    ("trap-every-second-call-and-on-value", |batch| {
+        trap_on_value(batch);
+        trap_every(2, batch)
+    }),
     ("loop", endless_loop),
     ("memory", endless_memory),
     ("leak", leak),
@@ -130,10 +134,10 @@ fn trap_on_value(batch: &Batch) -> Output {
 }
 
 /// Counts the calls of an instance.
-fn trap_every_tenth_call(batch: &Batch) -> Output {
+fn trap_every(calls: u32, batch: &Batch) -> Output {
     thread_local!(static CALLS: Cell<u32> = const { Cell::new(0) });
     CALLS.set(CALLS.get() + 1);
-    assert!(CALLS.get() % 10 != 0, "the tenth call");
+    assert!(CALLS.get() % calls != 0, "the call of which it traps on every one");
     ok(batch)
 }
 
