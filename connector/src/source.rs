@@ -9,24 +9,26 @@ pub(crate) mod message;
 mod queue;
 pub(crate) mod read;
 pub mod settings;
+mod slots;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::batch::{Batch, Inputs, Record};
+use crate::batch::{Batch, Inputs};
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::record::TopicPartition;
 use group::Group;
 use queue::TaskQueue;
+use slots::Slots;
 
 pub use group::GroupEvent;
+pub use slots::Filled;
 
 /// How long one question to the brokers may take before the task looks whether it is to stop.
 const QUESTION_TIMEOUT: Duration = Duration::from_millis(500);
@@ -42,15 +44,6 @@ pub struct PartitionError {
     pub reason: String,
 }
 
-/// A batch with the slot of the partition that it belongs to.
-#[derive(Debug)]
-pub struct Filled {
-    /// The slot, as [`KafkaSource::assign`] gave it.
-    pub slot: usize,
-    /// The records.
-    pub batch: Batch,
-}
-
 /// The consumer of one task.
 pub struct KafkaSource {
     // Before the consumer: the queue has to go first.
@@ -58,28 +51,7 @@ pub struct KafkaSource {
     consumer: Arc<BaseConsumer<Group>>,
     slots: Slots,
     errors: Vec<PartitionError>,
-}
-
-/// What the latest drain took of a partition.
-#[derive(Debug, Default, Clone, Copy)]
-struct Latest {
-    drain: u64,
-    first: i64,
-    next: i64,
-}
-
-/// The assigned partitions and the batches being filled. A slot's number is good until its partition is given back.
-#[derive(Default)]
-struct Slots {
-    partitions: Vec<Option<TopicPartition>>,
-    open: Vec<Batch>,
-    latest: Vec<Latest>,
-    drains: u64,
-    by_name: HashMap<TopicPartition, usize>,
-    /// By topic handle and number: saves the name's hash for each run of messages. Forgotten at every change.
-    by_id: HashMap<(usize, i32), Option<usize>>,
-    filled: VecDeque<Filled>,
-    spare: Vec<Batch>,
+    instance_id: Option<String>,
 }
 
 // === impl KafkaSource ===
@@ -98,9 +70,10 @@ impl KafkaSource {
         consumer.set_nonempty_callback(move || waker.unpark());
         let consumer = Arc::new(consumer);
         let queue = TaskQueue::new(Arc::clone(&consumer), wake);
+        let instance_id = config.get(settings::INSTANCE_ID).map(str::to_owned);
         let subscription = connector.topics.subscription();
         consumer.subscribe(&subscription.iter().map(String::as_str).collect::<Vec<_>>())?;
-        Ok(Self { queue, consumer, slots: Slots::default(), errors: Vec::new() })
+        Ok(Self { queue, consumer, slots: Slots::default(), errors: Vec::new(), instance_id })
     }
 
     /// Whether the brokers know `topic`. Waits half a second at the most.
@@ -219,7 +192,17 @@ impl KafkaSource {
         self.slots.close(partition);
     }
 
-    /// Answers [`GroupEvent::Revoke`].
+    /// The task's static id in the group, if it has one.
+    pub fn instance_id(&self) -> Option<&str> {
+        self.instance_id.as_deref()
+    }
+
+    /// Whether the group gave the task up, and others have its partitions.
+    pub fn assignment_lost(&self) -> bool {
+        self.consumer.assignment_lost()
+    }
+
+    /// Answers [`GroupEvent::Revoke`] and [`GroupEvent::Lost`].
     ///
     /// # Errors
     ///
@@ -298,85 +281,6 @@ impl std::fmt::Debug for KafkaSource {
     }
 }
 
-// === impl Slots ===
-
-impl Slots {
-    fn open(&mut self, partition: TopicPartition) -> usize {
-        self.by_id.clear();
-        let slot = self.partitions.iter().position(Option::is_none).unwrap_or(self.partitions.len());
-        if slot == self.partitions.len() {
-            self.partitions.push(None);
-            self.open.push(Batch::default());
-            self.latest.push(Latest::default());
-        }
-        self.latest[slot] = Latest::default();
-        self.partitions[slot] = Some(partition.clone());
-        self.by_name.insert(partition, slot);
-        slot
-    }
-
-    fn close(&mut self, partition: &TopicPartition) {
-        self.by_id.clear();
-        if let Some(slot) = self.by_name.remove(partition) {
-            self.partitions[slot] = None;
-            self.open[slot].clear();
-            // Its records were never received by the ledger: the next owner reads them.
-            self.filled.retain(|filled| filled.slot != slot);
-        }
-    }
-
-    fn find<'a>(&mut self, topic_id: usize, partition: i32, topic: impl FnOnce() -> &'a str) -> Option<usize> {
-        let by_name = &self.by_name;
-        *self
-            .by_id
-            .entry((topic_id, partition))
-            .or_insert_with(|| by_name.get(&TopicPartition::new(topic(), partition)).copied())
-    }
-
-    /// Gives back whether the record was taken.
-    ///
-    /// A rebalance pauses every partition for a moment, and librdkafka then goes back to the position that it noted last. If that
-    /// falls into a drain, the drain's records come once more. Those are passed over here; anything older is for the ledger to refuse.
-    fn push(&mut self, slot: usize, record: &Record<'_>, wanted: Inputs) -> bool {
-        let latest = &mut self.latest[slot];
-        if (latest.first..latest.next).contains(&record.offset) {
-            return false;
-        }
-        if latest.drain != self.drains {
-            (latest.first, latest.drain) = (record.offset, self.drains);
-        }
-        latest.next = record.offset + 1;
-        if self.open[slot].is_full() {
-            self.close_slot(slot);
-        }
-        self.open[slot].push(record, wanted);
-        true
-    }
-
-    fn push_borrowed(&mut self, message: &BorrowedMessage<'_>, wanted: Inputs) {
-        let partition = TopicPartition::new(message.topic(), message.partition());
-        let Some(&slot) = self.by_name.get(&partition) else { return };
-        if self.push(slot, &message::record(message), wanted) && wanted.headers {
-            message::push_headers(&mut self.open[slot], message);
-        }
-    }
-
-    fn close_slot(&mut self, slot: usize) {
-        let spare = self.spare.pop().unwrap_or_default();
-        let batch = std::mem::replace(&mut self.open[slot], spare);
-        self.filled.push_back(Filled { slot, batch });
-    }
-
-    /// Hands on every batch with a record.
-    fn close_open(&mut self) {
-        for slot in 0..self.open.len() {
-            if !self.open[slot].is_empty() {
-                self.close_slot(slot);
-            }
-        }
-    }
-}
-
 fn to_list(partitions: &[TopicPartition]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
@@ -420,6 +324,3 @@ pub fn is_unreachable(error: &KafkaError) -> bool {
         )
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -51,6 +51,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("https.ca.*", "it is for OAUTHBEARER, which is not built in; for brokers it is ssl.ca.location or ssl.ca.pem"),
 ];
 
+/// What brokers decide with `group.protocol=consumer`, and by which setting.
+const BROKERS_DECIDE: &[(&str, &str)] = &[
+    ("session.timeout.ms", "the brokers decide (group.consumer.session.timeout.ms)"),
+    ("heartbeat.interval.ms", "the brokers decide (group.consumer.heartbeat.interval.ms)"),
+    ("partition.assignment.strategy", "the brokers assign; give group.remote.assignor"),
+    ("group.protocol.type", "it belongs to the classic protocol"),
+];
+
 /// The SASL mechanisms that are built in.
 const MECHANISMS: Kind = Kind::Choice(&["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]);
 
@@ -76,6 +84,7 @@ pub fn translate(
     for (name, value) in given {
         translation.one(name, value);
     }
+    translation.group_protocol();
     (translation.done.into_iter().map(|(name, (_, value))| (name, value)).collect(), translation.problems)
 }
 
@@ -137,6 +146,18 @@ impl Translation<'_> {
             }
             _ => {
                 self.done.insert(name.to_owned(), (written.to_owned(), canonical(kind, value)));
+            }
+        }
+    }
+
+    /// The group protocol of KIP-848 leaves to the brokers what the classic one asks of its members.
+    fn group_protocol(&mut self) {
+        if self.done.get("group.protocol").is_none_or(|(_, protocol)| protocol != "consumer") {
+            return;
+        }
+        for (name, instead) in BROKERS_DECIDE {
+            if let Some((written, _)) = self.done.get(*name).cloned() {
+                self.problem(&written, format!("cannot be set with group.protocol=consumer: {instead}"));
             }
         }
     }

@@ -135,6 +135,11 @@ impl Assignment {
         self.revoking = Some(Revoking { partitions, deadline });
     }
 
+    /// Whether partitions wait to be given back.
+    pub(super) fn is_revoking(&self) -> bool {
+        self.revoking.is_some()
+    }
+
     /// The partitions to give back, once everything of them is decided or their time is over.
     pub(super) fn revocable(&mut self, now: Instant) -> Option<Vec<TopicPartition>> {
         let revoking = self.revoking.take()?;

@@ -64,6 +64,24 @@ pub enum TaskError {
         /// The topic.
         topic: String,
     },
+    /// Another member came with the task's static id.
+    #[error(
+        "another process has joined the group with group.instance.id={id}; give each process an id of its own, as with consumer.override.group.instance.id=${{env:HOSTNAME}}, and restart the connector"
+    )]
+    Fenced {
+        /// The id, with the task's number behind it.
+        id: String,
+    },
+    /// There is no offset to read from, and the settings say that none may be chosen.
+    #[error(
+        "{partition} can't be read on: {reason}; auto.offset.reset=error stops the task here: commit an offset for the group (kafka-consumer-groups --reset-offsets), or allow earliest or latest"
+    )]
+    NoOffset {
+        /// The partition.
+        partition: TopicPartition,
+        /// librdkafka's words, with the offset if there was one.
+        reason: String,
+    },
     /// A record that can't be written.
     #[error(
         "record {partition} offset {offset} was rejected by {stage}: {reason}; errors.tolerance=none stops the task here, its offset is not committed"

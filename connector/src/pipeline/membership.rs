@@ -12,7 +12,7 @@ use crate::config::Topics;
 use crate::dead_letter::{self, DeadLetters, TopicError};
 use crate::record::TopicPartition;
 use crate::retry::Backoff;
-use crate::source::{self, GroupEvent};
+use crate::source::{self, GroupEvent, PartitionError};
 use crate::status::TaskState;
 
 /// How often the same complaint about the brokers is logged.
@@ -103,6 +103,7 @@ impl Pipeline {
                     self.begin_revoke(partitions);
                     Ok(())
                 }
+                GroupEvent::Lost(partitions) => self.lose(partitions),
                 GroupEvent::Committed(result) => {
                     self.committed(result);
                     Ok(())
@@ -111,8 +112,7 @@ impl Pipeline {
             served = served.and(result);
         }
         for error in self.source.take_errors() {
-            let (partition, code) = (error.partition.to_string(), error.code);
-            tracing::warn!(partition, ?code, reason = error.reason, "kafka reports an error for a partition");
+            served = served.and(partition_error(error));
         }
         served.and(self.finish_revoke())
     }
@@ -145,9 +145,24 @@ impl Pipeline {
         self.assignment.begin_revoke(partitions, Instant::now() + self.shutdown_timeout);
     }
 
+    /// Others have these already: nothing is waited for and nothing committed, the group hears the answer at once (I3).
+    fn lose(&mut self, mut partitions: Vec<TopicPartition>) -> Result<(), TaskError> {
+        partitions.extend(self.assignment.take_revoking().unwrap_or_default());
+        tracing::warn!(
+            partitions = names(&partitions),
+            "partitions lost: the group gave the task up, as after a pause longer than session.timeout.ms or max.poll.interval.ms; \
+             what was under way will be read again by their new owners"
+        );
+        self.remove(&partitions)
+    }
+
     /// Answers the revocation once nothing of it is under way, or its time is over. From then on nothing of that assignment
     /// commits (I3): its ledgers are gone before the group hears the answer.
     fn finish_revoke(&mut self) -> Result<(), TaskError> {
+        if self.assignment.is_revoking() && self.source.assignment_lost() {
+            // It took too long: librdkafka does not ask again.
+            return self.lose(Vec::new());
+        }
         let Some(partitions) = self.assignment.revocable(Instant::now()) else { return Ok(()) };
         self.give_back(&partitions)
     }
@@ -161,6 +176,10 @@ impl Pipeline {
 
     fn give_back(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         self.commit();
+        self.remove(partitions)
+    }
+
+    fn remove(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         self.assignment.remove(partitions);
         if let Some(letters) = &mut self.letters {
             letters.forget(|claim| !self.assignment.is_current(claim.slot, claim.generation));
@@ -252,6 +271,11 @@ impl Pipeline {
     fn client_error(&mut self, error: &KafkaError, reason: &str) -> Result<(), TaskError> {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId) => {
+                if reason.contains("fenced")
+                    && let Some(id) = self.source.instance_id()
+                {
+                    return Err(TaskError::Fenced { id: id.to_owned() });
+                }
                 Err(TaskError::Fatal { brokers: self.brokers.clone(), reason: reason.to_owned() })
             }
             _ if source::is_refusal(error) => {
@@ -279,6 +303,16 @@ impl Pipeline {
             );
         }
     }
+}
+
+/// Errors of one partition. librdkafka goes on by itself, unless it has no offset to go on from.
+fn partition_error(error: PartitionError) -> Result<(), TaskError> {
+    let PartitionError { partition, code, reason } = error;
+    if code == RDKafkaErrorCode::AutoOffsetReset {
+        return Err(TaskError::NoOffset { partition, reason });
+    }
+    tracing::warn!(partition = partition.to_string(), ?code, reason, "kafka reports an error for a partition");
+    Ok(())
 }
 
 fn names(partitions: &[TopicPartition]) -> String {

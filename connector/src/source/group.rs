@@ -20,6 +20,8 @@ pub enum GroupEvent {
     Assign(Vec<TopicPartition>),
     /// These partitions are to be given back.
     Revoke(Vec<TopicPartition>),
+    /// These partitions are given to others already, because the group gave the task up. To be answered like a revocation, at once.
+    Lost(Vec<TopicPartition>),
     /// A commit ended.
     Committed(Result<(), String>),
     /// The client reports an error that concerns more than one partition.
@@ -89,7 +91,9 @@ impl ConsumerContext for Group {
                 self.push(GroupEvent::Assign(to_vec(partitions)));
             }
             RespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS if !closing => {
-                self.push(GroupEvent::Revoke(to_vec(partitions)));
+                let partitions = to_vec(partitions);
+                let lost = consumer.assignment_lost();
+                self.push(if lost { GroupEvent::Lost(partitions) } else { GroupEvent::Revoke(partitions) });
             }
             _ => {
                 if let Err(error) = unassign(consumer, partitions) {

@@ -26,6 +26,12 @@ pub const DEFAULTS: &[(&str, &str)] = &[
     ("log.connection.close", "false"),
 ];
 
+/// Makes a member static: the group keeps its partitions for it while it is away for less than `session.timeout.ms`.
+pub(super) const INSTANCE_ID: &str = "group.instance.id";
+
+/// What `group.protocol=consumer` does not have: there the brokers assign. librdkafka refuses a client that sets one of them.
+const CLASSIC: &[&str] = &["partition.assignment.strategy"];
+
 /// The delivery guarantee rests on these: offsets are committed by the ledger and by nothing else.
 const FIXED: &[(&str, &str)] = &[("enable.auto.commit", "false"), ("enable.auto.offset.store", "false")];
 
@@ -33,7 +39,8 @@ const FIXED: &[(&str, &str)] = &[("enable.auto.commit", "false"), ("enable.auto.
 pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("client.id", format!("connector-consumer-{}-{task}", connector.name));
-    for (key, value) in DEFAULTS {
+    let classic = connector.consumer.get("group.protocol").is_none_or(|protocol| protocol == "classic");
+    for (key, value) in DEFAULTS.iter().filter(|(key, _)| classic || !CLASSIC.contains(key)) {
         config.set(*key, *value);
     }
     for (key, value) in &worker.client {
@@ -45,6 +52,10 @@ pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
     }
     for (key, value) in FIXED {
         config.set(*key, *value);
+    }
+    if let Some(id) = connector.consumer.get(INSTANCE_ID) {
+        // The group throws a member out when another one comes with its id, so tasks can't share theirs.
+        config.set(INSTANCE_ID, format!("{id}-{task}"));
     }
     config
 }

@@ -1,0 +1,127 @@
+//! The assigned partitions and the batches being filled, by slot.
+
+use std::collections::{HashMap, VecDeque};
+
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use super::message;
+use crate::batch::{Batch, Inputs, Record};
+use crate::record::TopicPartition;
+
+/// A batch with the slot of the partition that it belongs to.
+#[derive(Debug)]
+pub struct Filled {
+    /// The slot, as [`super::KafkaSource::assign`] gave it.
+    pub slot: usize,
+    /// The records.
+    pub batch: Batch,
+}
+
+/// What the latest drain took of a partition.
+#[derive(Debug, Default, Clone, Copy)]
+struct Latest {
+    drain: u64,
+    first: i64,
+    next: i64,
+}
+
+/// The assigned partitions and the batches being filled. A slot's number is good until its partition is given back.
+#[derive(Default)]
+pub(super) struct Slots {
+    pub(super) partitions: Vec<Option<TopicPartition>>,
+    pub(super) open: Vec<Batch>,
+    latest: Vec<Latest>,
+    pub(super) drains: u64,
+    by_name: HashMap<TopicPartition, usize>,
+    /// By topic handle and number: saves the name's hash for each run of messages. Forgotten at every change.
+    by_id: HashMap<(usize, i32), Option<usize>>,
+    pub(super) filled: VecDeque<Filled>,
+    pub(super) spare: Vec<Batch>,
+}
+
+// === impl Slots ===
+
+impl Slots {
+    pub(super) fn open(&mut self, partition: TopicPartition) -> usize {
+        self.by_id.clear();
+        let slot = self.partitions.iter().position(Option::is_none).unwrap_or(self.partitions.len());
+        if slot == self.partitions.len() {
+            self.partitions.push(None);
+            self.open.push(Batch::default());
+            self.latest.push(Latest::default());
+        }
+        self.latest[slot] = Latest::default();
+        self.partitions[slot] = Some(partition.clone());
+        self.by_name.insert(partition, slot);
+        slot
+    }
+
+    pub(super) fn close(&mut self, partition: &TopicPartition) {
+        self.by_id.clear();
+        if let Some(slot) = self.by_name.remove(partition) {
+            self.partitions[slot] = None;
+            self.open[slot].clear();
+            // Its records were never received by the ledger: the next owner reads them.
+            self.filled.retain(|filled| filled.slot != slot);
+        }
+    }
+
+    pub(super) fn find<'a>(
+        &mut self,
+        topic_id: usize,
+        partition: i32,
+        topic: impl FnOnce() -> &'a str,
+    ) -> Option<usize> {
+        let by_name = &self.by_name;
+        *self
+            .by_id
+            .entry((topic_id, partition))
+            .or_insert_with(|| by_name.get(&TopicPartition::new(topic(), partition)).copied())
+    }
+
+    /// Gives back whether the record was taken.
+    ///
+    /// A rebalance pauses every partition for a moment, and librdkafka then goes back to the position that it noted last. If that
+    /// falls into a drain, the drain's records come once more. Those are passed over here; anything older is for the ledger to refuse.
+    pub(super) fn push(&mut self, slot: usize, record: &Record<'_>, wanted: Inputs) -> bool {
+        let latest = &mut self.latest[slot];
+        if (latest.first..latest.next).contains(&record.offset) {
+            return false;
+        }
+        if latest.drain != self.drains {
+            (latest.first, latest.drain) = (record.offset, self.drains);
+        }
+        latest.next = record.offset + 1;
+        if self.open[slot].is_full() {
+            self.close_slot(slot);
+        }
+        self.open[slot].push(record, wanted);
+        true
+    }
+
+    pub(super) fn push_borrowed(&mut self, message: &BorrowedMessage<'_>, wanted: Inputs) {
+        let partition = TopicPartition::new(message.topic(), message.partition());
+        let Some(&slot) = self.by_name.get(&partition) else { return };
+        if self.push(slot, &message::record(message), wanted) && wanted.headers {
+            message::push_headers(&mut self.open[slot], message);
+        }
+    }
+
+    fn close_slot(&mut self, slot: usize) {
+        let spare = self.spare.pop().unwrap_or_default();
+        let batch = std::mem::replace(&mut self.open[slot], spare);
+        self.filled.push_back(Filled { slot, batch });
+    }
+
+    /// Hands on every batch with a record.
+    pub(super) fn close_open(&mut self) {
+        for slot in 0..self.open.len() {
+            if !self.open[slot].is_empty() {
+                self.close_slot(slot);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
