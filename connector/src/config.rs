@@ -58,6 +58,8 @@ pub struct ConnectorConfig {
     pub tiebreak: Tiebreak,
     /// How often offsets are committed.
     pub offset_flush_interval: Duration,
+    /// How long a partition may stand still although there is something to read (`stall.timeout.ms`); `None` for ever.
+    pub stall_timeout: Option<Duration>,
     /// What becomes of records that cannot be written.
     pub errors: ErrorsConfig,
     /// `consumer.override.*`, without the prefix and under librdkafka's names.
@@ -208,6 +210,7 @@ impl fmt::Debug for ConnectorConfig {
             .field("batch", &self.batch)
             .field("tiebreak", &self.tiebreak)
             .field("offset_flush_interval", &self.offset_flush_interval)
+            .field("stall_timeout", &self.stall_timeout)
             .field("errors", &self.errors)
             .field("consumer", &self.consumer.keys())
             .field("producer", &self.producer.keys())

@@ -163,6 +163,11 @@ impl TaskMetrics {
         self.series.last_error_ms.store(now_ms.unsigned_abs(), Relaxed);
     }
 
+    /// A partition stood still, and the consumer was replaced.
+    pub fn stall(&self) {
+        self.series.stalls.add(1);
+    }
+
     /// A dead letter was handed to the producer.
     pub fn letter_sent(&self) {
         self.series.letters_sent.add(1);
@@ -240,6 +245,11 @@ impl PartitionMetrics {
     /// `n` records were acknowledged by the dead-letter topic.
     pub fn dead_lettered(&self, n: u64) {
         self.series.dead_lettered.add(n);
+    }
+
+    /// The log no longer had the offset to read on from.
+    pub fn offset_reset(&self) {
+        self.series.offset_resets.add(1);
     }
 
     /// `n` refused records were discarded.

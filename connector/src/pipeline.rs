@@ -14,6 +14,7 @@ mod membership;
 mod model;
 mod rejects;
 mod salvage;
+mod watchdog;
 
 use std::sync::Arc;
 use std::thread;
@@ -26,6 +27,7 @@ use crate::metrics::{Stage, TaskMetrics};
 use crate::record::TopicPartition;
 use crate::sink::assembler::{Appended, Assembler, Origin};
 use crate::sink::lane::{Lane, Written};
+use crate::source::observer::Observer;
 use crate::source::{Filled, KafkaSource};
 use crate::status::TaskBoard;
 use crate::stop::Stop;
@@ -34,6 +36,7 @@ use assignment::Assignment;
 use breaker::Breaker;
 use budget::{Budget, DiscardLog};
 use salvage::Salvage;
+use watchdog::Watchdog;
 
 pub use error::TaskError;
 
@@ -67,8 +70,10 @@ pub struct Pipeline {
     commits_open: u32,
     /// While nothing fails: how often something has failed so far.
     healthy: Option<u64>,
+    watchdog: Watchdog,
     connector: Arc<ConnectorConfig>,
     worker: Arc<WorkerConfig>,
+    task: u32,
     brokers: String,
     shutdown_timeout: Duration,
     stop: Stop,
@@ -122,7 +127,9 @@ impl Pipeline {
             healthy: None,
             brokers: worker.client.get("bootstrap.servers").cloned().unwrap_or_default(),
             shutdown_timeout: worker.shutdown_timeout,
+            watchdog: Watchdog::new(connector.stall_timeout, Observer::new(&worker, &connector), now),
             worker,
+            task,
             stop,
             metrics,
             board,
@@ -157,7 +164,7 @@ impl Pipeline {
             self.hold_back()?;
             let busy = self.take_records()?;
             self.dispatch();
-            self.keep_time();
+            self.keep_time()?;
             if !busy {
                 self.sleep();
             }
@@ -232,7 +239,8 @@ impl Pipeline {
     /// One batch through the transform. If that fails, the batch is taken apart in the next rounds.
     fn process(&mut self, filled: Filled) -> Result<(), TaskError> {
         let Filled { slot, batch } = filled;
-        let Some(assigned) = self.assignment.get(slot) else { return Ok(()) };
+        let Some(&first) = batch.offsets.first() else { return Ok(()) };
+        let Some(assigned) = self.assignment.begin_batch(slot, first) else { return Ok(()) };
         let (place, partition) = ((slot, assigned.generation), assigned.partition.clone());
         assigned.metrics.consumed(batch.len() as u64);
 
@@ -286,8 +294,8 @@ impl Pipeline {
         }
     }
 
-    /// What the clock asks for: commits and lag.
-    fn keep_time(&mut self) {
+    /// What the clock asks for: commits, lag, partitions that stand still.
+    fn keep_time(&mut self) -> Result<(), TaskError> {
         let now = Instant::now();
         if now >= self.next_commit {
             self.next_commit = now + self.connector.offset_flush_interval;
@@ -298,6 +306,7 @@ impl Pipeline {
             self.assignment.measure_lag(now_ms(), &self.source);
         }
         self.board.beat();
+        self.watch(now)
     }
 
     fn sleep(&self) {

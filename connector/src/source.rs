@@ -6,6 +6,7 @@
 
 mod group;
 pub(crate) mod message;
+pub mod observer;
 mod queue;
 pub(crate) mod read;
 pub mod settings;
@@ -73,7 +74,9 @@ impl KafkaSource {
         let instance_id = config.get(settings::INSTANCE_ID).map(str::to_owned);
         let subscription = connector.topics.subscription();
         consumer.subscribe(&subscription.iter().map(String::as_str).collect::<Vec<_>>())?;
-        Ok(Self { queue, consumer, slots: Slots::default(), errors: Vec::new(), instance_id })
+        let mut slots = Slots::default();
+        slots.resets = Arc::clone(&consumer.context().resets);
+        Ok(Self { queue, consumer, slots, errors: Vec::new(), instance_id })
     }
 
     /// Whether the brokers know `topic`. Waits half a second at the most.
@@ -252,14 +255,15 @@ impl KafkaSource {
             Offset::Offset(offset) => Some((TopicPartition::new(element.topic(), element.partition()), offset)),
             _ => None,
         };
-        list.elements().into_iter().filter_map(position).collect()
+        let mut positions: HashMap<_, _> = list.elements().into_iter().filter_map(position).collect();
+        positions.extend(self.slots.begun_anew().map(|(partition, next)| (partition.clone(), next)));
+        positions
     }
 
     /// The offset after the last record that was taken of a slot's partition since it was assigned, 0 before the first. `None` once it is
     /// being given back: from then on records are passed over that nobody has read.
     pub fn taken_to(&self, slot: usize) -> Option<i64> {
-        self.slots.partitions.get(slot)?.as_ref()?;
-        Some(self.slots.latest[slot].next)
+        self.slots.taken_to(slot)
     }
 
     /// The offset after the last record of a partition, as the last fetch told it; `None` if there was none yet.

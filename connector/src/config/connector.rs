@@ -15,8 +15,8 @@ use super::{
 };
 
 /// An unknown key that begins like this is an error: it was meant for us, and ignoring it would do something else than was asked for.
-const OURS: [&str; 8] =
-    ["influx.", "transform.", "transforms.", "batch.", "errors.", "timestamp.", "requests.", "linger"];
+const OURS: [&str; 9] =
+    ["influx.", "transform.", "transforms.", "batch.", "errors.", "timestamp.", "requests.", "linger", "stall."];
 
 /// A key this near to one of ours is taken for it. More, and keys of other programs would be refused; less, and slips pass as warnings.
 const SLIP_EDITS_MAX: usize = 2;
@@ -63,6 +63,7 @@ impl ConnectorConfig {
                 batch: batch(&reader),
                 tiebreak: if reader.word("timestamp.tiebreak") == "none" { Tiebreak::None } else { Tiebreak::Offset },
                 offset_flush_interval: reader.millis("offset.flush.interval.ms"),
+                stall_timeout: Some(reader.millis("stall.timeout.ms")).filter(|timeout| !timeout.is_zero()),
                 errors,
                 consumer,
                 producer,

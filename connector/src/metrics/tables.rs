@@ -74,6 +74,10 @@ const TASK_ROWS: &[TaskRow] = &[
         out.value(t.retries.get());
     }),
     task(
+        counter("sluice_stalls_total", "Times that a partition stood still and the consumer was replaced."),
+        |t, out| out.value(t.stalls.get()),
+    ),
+    task(
         counter("sluice_bisect_requests_total", "Write requests sent to find the lines of a body that are refused."),
         |t, out| out.value(t.hunt_requests.get()),
     ),
@@ -235,6 +239,10 @@ const PARTITION_ROWS: &[PartitionRow] = &[
             "Refused records that went nowhere: errors.tolerance=all without a dead-letter topic.",
         ),
         |p| Some(p.discarded.get() as f64),
+    ),
+    partition(
+        counter("sluice_offset_resets_total", "Times that Kafka no longer had the offset to read on from."),
+        |p| Some(p.offset_resets.get() as f64),
     ),
     partition(gauge("sluice_lag_records", "Records in the partition that have no fate yet."), |p| {
         Some(p.lag_records.load(Relaxed)).filter(|records| *records != UNKNOWN).map(|records| records as f64)

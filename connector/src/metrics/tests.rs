@@ -48,6 +48,7 @@ sluice_bytes_written_total counter
 sluice_freshness_seconds histogram
 sluice_lag_records gauge
 sluice_lag_seconds gauge
+sluice_offset_resets_total counter
 sluice_points_written_total counter
 sluice_records_consumed_total counter
 sluice_records_dead_lettered_total counter
@@ -55,6 +56,7 @@ sluice_records_discarded_total counter
 sluice_records_filtered_total counter
 sluice_retries_total counter
 sluice_stage_seconds histogram
+sluice_stalls_total counter
 sluice_task_state gauge
 sluice_transform_info gauge
 sluice_transform_memory_bytes gauge

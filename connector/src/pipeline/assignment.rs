@@ -19,6 +19,8 @@ pub(super) struct Assigned {
     pub(super) stamper: Stamper,
     pub(super) metrics: PartitionMetrics,
     ledger: Ledger,
+    /// Kafka no longer had the offset to read on from: the next record tells where it goes on.
+    is_reset: bool,
     /// The timestamp of the newest record that is acknowledged, milliseconds since 1970.
     acknowledged_ms: Option<i64>,
 }
@@ -62,6 +64,7 @@ impl Assignment {
                 stamper: Stamper::new(&partition.topic, partition.partition, self.tiebreak),
                 metrics: metrics.partition(&partition.topic, partition.partition),
                 ledger: Ledger::default(),
+                is_reset: false,
                 acknowledged_ms: None,
             });
         }
@@ -70,6 +73,31 @@ impl Assignment {
 
     pub(super) fn get(&mut self, slot: usize) -> Option<&mut Assigned> {
         self.slots.get_mut(slot)?.as_mut()
+    }
+
+    /// Counts a log that no longer had the offset to read on from.
+    pub(super) fn note_reset(&mut self, partition: &TopicPartition) {
+        if let Some(assigned) = self.slots.iter_mut().flatten().find(|assigned| assigned.partition == *partition) {
+            assigned.metrics.offset_reset();
+            assigned.is_reset = true;
+        }
+    }
+
+    /// A batch begins at `first`. If that goes back, the log was made anew or cut off: the partition begins a new chain, as if it had been
+    /// assigned anew, and what is under way of the old one decides nothing (I2, I3).
+    pub(super) fn begin_batch(&mut self, slot: usize, first: i64) -> Option<&mut Assigned> {
+        let generation = self.generations + 1;
+        let assigned = self.slots.get_mut(slot)?.as_mut()?;
+        let (partition, expected) = (&assigned.partition, assigned.ledger.received_to());
+        let goes_back = expected.is_some_and(|next| first < next);
+        if std::mem::take(&mut assigned.is_reset) || goes_back {
+            tracing::warn!(%partition, expected, first, "partition is read on from another offset");
+        }
+        if goes_back {
+            (assigned.generation, assigned.ledger) = (generation, Ledger::default());
+            self.generations = generation;
+        }
+        Some(assigned)
     }
 
     /// Whether a slot still holds that assignment.
@@ -155,6 +183,16 @@ impl Assignment {
     /// The partitions to give back, whether or not everything of them is decided.
     pub(super) fn take_revoking(&mut self) -> Option<Vec<TopicPartition>> {
         self.revoking.take().map(|revoking| revoking.partitions)
+    }
+
+    /// Every partition.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        self.slots.iter().flatten().map(|assigned| assigned.partition.clone())
+    }
+
+    /// Forgets all of it; generations go on, so that nothing of it commits (I3).
+    pub(super) fn clear(&mut self) {
+        (self.slots, self.revoking) = (Vec::new(), None);
     }
 
     pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {

@@ -103,6 +103,15 @@ impl Pipeline {
                     self.begin_revoke(partitions);
                     Ok(())
                 }
+                GroupEvent::OffsetReset { partition, reason } => {
+                    self.assignment.note_reset(&partition);
+                    tracing::warn!(
+                        %partition,
+                        reason,
+                        "kafka no longer has the offset to read on from, records may be lost: retention has cut them off, or the topic was made anew"
+                    );
+                    Ok(())
+                }
                 GroupEvent::Lost(partitions) => self.lose(partitions),
                 GroupEvent::Committed(result) => {
                     self.committed(result);
@@ -181,11 +190,16 @@ impl Pipeline {
 
     fn remove(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         self.assignment.remove(partitions);
+        self.fence_letters();
+        self.metrics.partitions(self.assignment.len());
+        self.source.revoke(partitions).map_err(TaskError::group)
+    }
+
+    /// Letters of assignments that are over decide nothing any more.
+    pub(super) fn fence_letters(&mut self) {
         if let Some(letters) = &mut self.letters {
             letters.forget(|claim| !self.assignment.is_current(claim.slot, claim.generation));
         }
-        self.metrics.partitions(self.assignment.len());
-        self.source.revoke(partitions).map_err(TaskError::group)
     }
 
     /// While requests fail nothing is fetched: what is fetched ahead would only take memory.
@@ -198,7 +212,8 @@ impl Pipeline {
         }
         // The lane says when requests fail; that all is well again is said here, once the task is in its group.
         let transform_fails = self.breaker.is_tripped() || self.salvage.as_ref().is_some_and(Salvage::rests);
-        let healthy = (!troubled && !transform_fails && !self.is_locked_out()).then_some(troubles);
+        let healthy =
+            (!troubled && !transform_fails && !self.is_locked_out() && !self.watchdog.is_alarmed()).then_some(troubles);
         if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
             self.healthy = healthy;
             if healthy.is_some() {

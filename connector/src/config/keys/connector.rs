@@ -123,6 +123,12 @@ pub const CONNECTOR: &[Key] = &[
     key("errors.budget.max", Int(0, i64::MAX), Value("0"), "More refused records than this within errors.budget.window.ms stop the task, whatever the tolerance; 0 is no limit."),
     key("errors.budget.window.ms", Int(1, DAY_MS), Value("60000"), "The time in which errors.budget.max counts."),
     key("offset.flush.interval.ms", Int(1, DAY_MS), Value("5000"), "How often offsets are committed."),
+    key(
+        "stall.timeout.ms",
+        Int(0, DAY_MS),
+        Value("60000"),
+        "How long a partition may stand still although it has records to read; then the consumer is replaced. 0 for ever. Not less than a rebalance takes.",
+    ),
     key("consumer.override.*", Text, Absent, "A property of this connector's Kafka consumer, by librdkafka's name or Java's where there is a twin."),
     key("producer.override.*", Text, Absent, "The same for the producer of dead letters."),
     Key::framework("connector.plugin.version", "The version of the class."),

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -102,6 +102,10 @@ impl Topic {
             }
             made => Ok(made.unwrap()),
         });
+        self.await_leaders();
+    }
+
+    fn await_leaders(&self) {
         let consumer = consumer(&self.kafka, "observer");
         until("the topic's partitions to have leaders", || {
             let metadata = consumer.fetch_metadata(Some(&self.name), DEADLINE).unwrap();
@@ -110,6 +114,32 @@ impl Topic {
                 &(self.partitions as usize),
             )
         });
+    }
+
+    /// The same topic with so many partitions.
+    pub(crate) fn grow(mut self, partitions: i32) -> Self {
+        let more = NewPartitions::new(&self.name, partitions as usize);
+        block_on(admin(&self.kafka).create_partitions([&more], &options())).remove(0).unwrap();
+        self.partitions = partitions;
+        self.await_leaders();
+        self
+    }
+
+    /// Deletes the topic and makes another one of the same name; what was produced is forgotten.
+    pub(crate) fn make_anew(self) -> Self {
+        delete(&self.kafka, &self.name);
+        let anew = Self::unmade(&self.kafka, &self.name, self.partitions, self.own);
+        // It is gone already.
+        std::mem::forget(self);
+        anew.make(&[]);
+        anew
+    }
+
+    /// Deletes the records of partition 0 below this offset.
+    pub(crate) fn cut_off(&self, below: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, 0, Offset::Offset(below)).unwrap();
+        block_on(admin(&self.kafka).delete_records(&list, &options()));
     }
 
     /// A producer for what is no price.

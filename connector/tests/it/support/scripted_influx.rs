@@ -59,6 +59,8 @@ pub(crate) struct Seen {
 }
 
 struct Shared {
+    /// Goes up when the answers that hang are let go.
+    released: tokio::sync::watch::Sender<u64>,
     profile: Profile,
     state: Mutex<Scene>,
     changed: Condvar,
@@ -93,7 +95,12 @@ impl ScriptedInflux {
     }
 
     fn start(profile: Profile) -> Self {
-        let shared = Arc::new(Shared { profile, state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            released: tokio::sync::watch::Sender::new(0),
+            profile,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -148,6 +155,11 @@ impl ScriptedInflux {
         self.shared.change(|scene| self.shared.profile.store(&mut scene.seen.store, lines));
     }
 
+    /// Gives the answers that hang now, late.
+    pub(crate) fn release(&self) {
+        self.shared.released.send_modify(|count| *count += 1);
+    }
+
     /// What is stored: series → timestamp in nanoseconds → fields.
     pub(crate) fn points(&self) -> Points {
         self.shared.lock().seen.store.points(self.shared.profile.place())
@@ -187,7 +199,7 @@ impl Scripted {
         Self { status, headers: Vec::new(), body: body.into(), stores: false, hangs: false }
     }
 
-    /// An answer that never comes; nothing is stored.
+    /// An answer that comes when it is released, if ever; nothing is stored.
     pub(crate) fn hang() -> Self {
         Self { hangs: true, ..Self::new(204, "") }
     }
@@ -227,9 +239,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = parts.uri.path();
     let write = Write { query: parts.uri.query().unwrap_or_default(), headers: &parts.headers, body: &body };
     if parts.method == "POST" && path == shared.profile.write_path() {
+        let mut released = shared.released.subscribe();
         let (response, hangs) = shared.change(|scene| scene.write(&shared.profile, &write));
         if hangs {
-            std::future::pending::<()>().await;
+            released.changed().await.unwrap();
         }
         return response;
     }

@@ -146,7 +146,22 @@ impl Sluice {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("sh").args(["-c", "kill -TERM $0", &self.process.id().to_string()]).status();
+        self.signal("TERM");
+    }
+
+    /// Stops the process where it is, as a machine that is suspended does, until [`Sluice::thaw`].
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a frozen process go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} $0");
+        let sent = Command::new("sh").args(["-c", &kill, &self.process.id().to_string()]).status();
         assert!(sent.unwrap().success(), "no such process");
     }
 
