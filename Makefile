@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint doc bench fuzz services setup setup-services
+.PHONY: help demo test soak lint doc bench fuzz services setup setup-services
 
 # In CI a lock file that is not up to date is an error.
 LOCKED := $(if $(CI),--locked)
@@ -13,8 +13,12 @@ GUESTS := --manifest-path transforms/Cargo.toml --target-dir target/guests $(LOC
 WASM := --target wasm32-unknown-unknown
 # Services that the user runs himself need no fetching (docker/local/README.md).
 SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,influxdb) $(if $(SLUICE_TEST_VICTORIA_METRICS),,victoria-metrics)
-FUZZ_TARGET ?= points
+# One of them alone: FUZZ_TARGET=points.
+FUZZ_TARGET ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FUZZ_SECONDS ?= 60
+# Schedules of each model test, inputs of each fuzz target: about twenty minutes.
+SOAK_SCHEDULES ?= 2000000
+SOAK_INPUTS ?= 1000000
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -26,6 +30,10 @@ test: setup setup-services ## everything, against real services that it fetches 
 	$(if $(filter influxdb,$(SERVICES)),docker/local/test)
 	cargo test $(GUESTS) --workspace
 	cargo test $(LOCKED) --workspace
+
+soak: setup setup-services ## minutes of the model, the fuzz targets and the fault matrix; again with SLUICE_SOAK_SEED=, SLUICE_SOAK_ROUNDS= (30)
+	SLUICE_MODEL_SCHEDULES=$(SOAK_SCHEDULES) SLUICE_FUZZ_INPUTS=$(SOAK_INPUTS) cargo test $(LOCKED) --package sluice --lib -- pipeline::model fuzz::tests
+	cargo test $(LOCKED) --package sluice --test it soak -- --ignored --nocapture --test-threads 1
 
 lint: setup ## formatting, clippy with warnings as errors, the project's own rules
 	scripts/check-source
@@ -40,13 +48,17 @@ doc: setup ## API documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(GUESTS) --workspace --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --workspace --no-deps
 
-bench: setup setup-services ## throughput against librdkafka alone, then each stage; release build (minutes); options in ARGS=
+bench: setup setup-services ## throughput against librdkafka alone, memory while the sink stalls, then each stage; release build (minutes); options in ARGS=
 	cargo bench $(LOCKED) --package sluice --bench bench -- $(ARGS)
 
-fuzz: setup ## fuzz FUZZ_TARGET for FUZZ_SECONDS with a nightly compiler
+fuzz: setup ## every fuzz target, or FUZZ_TARGET, for FUZZ_SECONDS each with a nightly compiler; what grew is kept in fuzz/corpus
 	@rustup run nightly rustc --version >/dev/null 2>&1 || { echo "fuzzing needs a nightly compiler: rustup toolchain install nightly --profile minimal" >&2; exit 1; }
 	@command -v cargo-fuzz >/dev/null || { echo "fuzzing needs cargo-fuzz: cargo install cargo-fuzz --locked" >&2; exit 1; }
-	cargo +nightly fuzz run --fuzz-dir fuzz $(FUZZ_TARGET) -- -max_total_time=$(FUZZ_SECONDS)
+	rustup target add --toolchain nightly wasm32-unknown-unknown
+	for target in $(FUZZ_TARGET); do \
+		mkdir -p fuzz/corpus/$$target; \
+		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
 
 services: setup-services ## Kafka, InfluxDB and VictoriaMetrics in the foreground, until Ctrl-C
 	docker/local/services run kafka influxdb victoria-metrics

@@ -1,7 +1,7 @@
 //! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone.
 //!
-//! Without arguments: throughput (librdkafka alone, Sluice into a server that answers at once, in turns), then the stages on their
-//! own (Criterion). `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer,
+//! Without arguments: throughput (librdkafka alone, Sluice into a server that answers at once, in turns), memory while the sink
+//! stalls (five minutes), then the stages on their own (Criterion). `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer,
 //! its own server.
 
 #![allow(
@@ -14,6 +14,8 @@
 mod alone;
 #[path = "bench/broker.rs"]
 mod broker;
+#[path = "bench/memory.rs"]
+mod memory;
 #[path = "bench/points.rs"]
 mod points;
 #[path = "bench/process.rs"]
@@ -39,7 +41,10 @@ struct Options {
     /// How often each is measured, in turns.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only throughput, or only the stages.
+    /// How long the sink stalls while memory is looked at, in seconds.
+    #[arg(long, default_value_t = 300)]
+    memory_s: u64,
+    /// Only throughput, only memory, or only the stages.
     #[arg(long)]
     only: Option<Part>,
     /// Print the figures as JSON as well.
@@ -56,14 +61,15 @@ struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
     Throughput,
+    Memory,
     Stages,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Role {
-    /// A server that answers 204 at once and counts lines.
+    /// A server that answers 204 at once and counts lines, or stalls.
     #[command(hide = true)]
-    Serve,
+    Serve { stall: Option<server::Stall> },
     /// librdkafka alone, the fastest way.
     #[command(hide = true)]
     Consume { brokers: String, topic: String, group: String, records: u64 },
@@ -72,16 +78,20 @@ enum Role {
 fn main() {
     let options = Options::parse();
     match options.role {
-        Some(Role::Serve) => return server::serve(),
+        Some(Role::Serve { stall }) => return server::serve(stall),
         Some(Role::Consume { brokers, topic, group, records }) => {
             return alone::consume(&brokers, &topic, &group, records);
         }
         None => {}
     }
-    if options.only != Some(Part::Stages) {
+    let wanted = |part| options.only.is_none_or(|only| only == part);
+    if wanted(Part::Throughput) {
         throughput::run(&options);
     }
-    if options.only != Some(Part::Throughput) {
+    if wanted(Part::Memory) {
+        memory::run(&options);
+    }
+    if wanted(Part::Stages) {
         stages::run();
     }
 }

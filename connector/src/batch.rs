@@ -7,7 +7,7 @@ use crate::record::OffsetRange;
 /// fewer would show the fixed cost of a call (about 1 µs).
 pub const BATCH_MAX_RECORDS: usize = 4096;
 
-/// The bytes of values at which a batch is cut. One record may exceed it: Kafka bounds a record, not we.
+/// The bytes at which a batch is cut: those of values, and of keys and headers if they are wanted. One record may exceed it: Kafka bounds a record, not we.
 pub const BATCH_MAX_BYTES: usize = 256 * 1024;
 
 /// Byte strings laid end to end; string `i` ends at `ends[i]`.
@@ -99,8 +99,10 @@ impl Column {
         &self.bytes[start..self.ends[index] as usize]
     }
 
+    /// Keeps the memory of an ordinary batch. That of a huge record would add up over partitions and spare batches.
     fn clear(&mut self) {
         self.bytes.clear();
+        self.bytes.shrink_to(2 * BATCH_MAX_BYTES);
         self.ends.clear();
     }
 }
@@ -165,12 +167,59 @@ impl Batch {
 
     /// Whether it has to be handed on before another record is added.
     pub fn is_full(&self) -> bool {
-        self.len() >= BATCH_MAX_RECORDS || self.values.column.bytes.len() >= BATCH_MAX_BYTES
+        self.len() >= BATCH_MAX_RECORDS || self.payload_bytes() >= BATCH_MAX_BYTES
+    }
+
+    /// Asked for each record, so without what the columns themselves take.
+    fn payload_bytes(&self) -> usize {
+        let HeaderColumns { names, values, .. } = &self.headers;
+        [&self.values.column, &self.keys.column, names, &values.column].iter().map(|column| column.bytes.len()).sum()
     }
 
     /// The offsets from the first record to the last, `None` without a record.
     pub fn range(&self) -> Option<OffsetRange> {
         Some(OffsetRange { first: *self.offsets.first()?, last: *self.offsets.last()? })
+    }
+
+    /// Bytes that the records take.
+    pub fn bytes(&self) -> usize {
+        let column = |column: &Column| column.bytes.len() + 4 * column.ends.len();
+        let nullable = |nullable: &NullableColumn| column(&nullable.column) + 4 * nullable.nulls.len();
+        let headers = column(&self.headers.names) + nullable(&self.headers.values) + 4 * self.headers.ends.len();
+        nullable(&self.values) + nullable(&self.keys) + headers + 16 * self.len()
+    }
+
+    /// The index of the record with this offset.
+    pub fn index_of(&self, offset: i64) -> Option<usize> {
+        self.offsets.binary_search(&offset).ok()
+    }
+
+    /// Name and value of each header of record `index`; none if headers were not wanted.
+    pub fn headers_of(&self, index: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let ends = &self.headers.ends;
+        let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
+        let end = ends.get(index).map_or(start, |&end| end as usize);
+        (start..end).map(|header| (self.headers.names.get(header), self.headers.values.get(header)))
+    }
+
+    /// A copy of the records `range` alone: for the search after a record that a transform fails on.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        let mut part = Self::default();
+        let (keys, headers) = (!self.keys.column.ends.is_empty(), !self.headers.ends.is_empty());
+        for index in range {
+            part.values.push(self.values.get(index));
+            if keys {
+                part.keys.push(self.keys.get(index));
+            }
+            if headers {
+                self.headers_of(index).for_each(|(name, value)| part.push_header(name, value));
+                part.end_headers();
+            }
+            part.timestamps.push(self.timestamps[index]);
+            part.offsets.push(self.offsets[index]);
+        }
+        part
     }
 
     /// Forgets the records and keeps the memory.
@@ -207,6 +256,28 @@ mod tests {
     }
 
     #[test]
+    fn a_slice_holds_its_records_whole() {
+        let mut batch = Batch::default();
+        let wanted = Inputs { keys: true, headers: true, ..Inputs::default() };
+        for (offset, value) in [(3, Some(&b"a"[..])), (5, None), (9, Some(&b"ccc"[..]))] {
+            batch.push(&record(offset, value), wanted);
+            (0..offset).for_each(|n| batch.push_header(format!("h{n}").as_bytes(), (n > 0).then_some(b"v")));
+            batch.end_headers();
+        }
+        assert_eq!(batch.bytes(), batch.clone().bytes());
+        let part = batch.slice(1..3);
+        assert_eq!((part.len(), part.index_of(9), part.index_of(3)), (2, Some(1), None));
+        for (index, whole) in [(0, 1), (1, 2)] {
+            assert_eq!(part.values.get(index), batch.values.get(whole));
+            assert_eq!(part.keys.get(index), Some(&b"k"[..]));
+            assert!(part.headers_of(index).eq(batch.headers_of(whole)));
+            assert_eq!(part.headers_of(index).count() as i64, part.offsets[index]);
+            assert_eq!(part.timestamps[index], 7);
+        }
+        assert!(batch.slice(0..1).bytes() < part.bytes());
+    }
+
+    #[test]
     fn a_batch_is_cut_by_records_and_by_bytes() {
         let mut batch = Batch::default();
         while !batch.is_full() {
@@ -217,5 +288,23 @@ mod tests {
         assert!(batch.is_empty() && batch.range().is_none());
         batch.push(&record(0, Some(&vec![0; BATCH_MAX_BYTES])), Inputs::default());
         assert!(batch.is_full());
+    }
+
+    #[test]
+    fn headers_fill_a_batch_too() {
+        let mut batch = Batch::default();
+        let wanted = Inputs { headers: true, ..Inputs::default() };
+        batch.push(&record(0, None), wanted);
+        batch.push_header(b"name", Some(&vec![0; BATCH_MAX_BYTES]));
+        batch.end_headers();
+        assert!(batch.is_full());
+    }
+
+    #[test]
+    fn the_memory_of_a_huge_record_is_given_back() {
+        let mut batch = Batch::default();
+        batch.push(&record(0, Some(&vec![0; 40 * BATCH_MAX_BYTES])), Inputs::default());
+        batch.clear();
+        assert!(batch.values.column.bytes.capacity() <= 2 * BATCH_MAX_BYTES);
     }
 }

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::telemetry::LogFormat;
 
+pub mod dlq;
+
 const EXAMPLES: &str = "\
 Examples:
   sluice demo                                     prices on the screen, no services needed
@@ -73,6 +75,13 @@ Examples:
   sluice demo
   sluice demo --duration-s 10 --rate 5000")]
     Demo(DemoArgs),
+    /// Dead letters: list them, look at one, replay them.
+    #[command(after_help = "\
+Examples:
+  sluice dlq list --connector crypto.properties
+  sluice dlq show --connector crypto.properties 0:17
+  sluice dlq replay --connector crypto.properties --module mended.wasm --dry-run")]
+    Dlq(dlq::DlqArgs),
 }
 
 /// Where the worker's settings come from.

@@ -92,6 +92,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes that between the last record received and `next` there is none: markers of transactions, and records of transactions that
+    /// were aborted. Moves the offset to commit only if everything received is decided (I1).
+    pub fn pass_over(&mut self, next: i64) {
+        if self.is_idle() && self.watermark.is_some_and(|watermark| watermark < next) {
+            self.watermark = Some(next);
+        }
+    }
+
+    /// The offset after the last record received; `None` before the first.
+    pub fn received_to(&self) -> Option<i64> {
+        self.next
+    }
+
     /// The offset to commit, if it has moved since [`Ledger::committed`].
     pub fn to_commit(&self) -> Option<i64> {
         self.watermark.filter(|_| self.watermark != self.committed)
@@ -147,6 +160,23 @@ mod tests {
         ledger.committed(30);
         assert_eq!(ledger.to_commit(), None);
         assert!(ledger.is_idle());
+    }
+
+    #[test]
+    fn i1_what_is_no_record_is_passed_over_only_when_every_record_is_decided() {
+        let mut ledger = Ledger::default();
+        ledger.pass_over(5);
+        assert_eq!(ledger.to_commit(), None, "nothing is known of the partition yet");
+        ledger.receive(range(5, 7)).unwrap();
+        ledger.pass_over(20);
+        assert_eq!(ledger.to_commit(), None);
+        ledger.complete(range(5, 7)).unwrap();
+        assert_eq!(ledger.to_commit(), Some(8));
+        ledger.pass_over(20);
+        assert_eq!(ledger.to_commit(), Some(20));
+        ledger.pass_over(10);
+        assert_eq!(ledger.to_commit(), Some(20), "never back");
+        assert_eq!(ledger.received_to(), Some(8));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod connector;
 mod cross;
+mod errors;
 pub mod kafka;
 pub mod keys;
 mod librdkafka;
@@ -29,7 +30,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig};
 pub use load::{ConfigError, Fault, load};
+pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};
 pub use secret::{Secret, is_secret, redacted};
 pub use worker::{ENV_PREFIX, WorkerConfig};
@@ -55,6 +58,10 @@ pub struct ConnectorConfig {
     pub tiebreak: Tiebreak,
     /// How often offsets are committed.
     pub offset_flush_interval: Duration,
+    /// How long a partition may stand still although there is something to read (`stall.timeout.ms`); `None` for ever.
+    pub stall_timeout: Option<Duration>,
+    /// What becomes of records that cannot be written.
+    pub errors: ErrorsConfig,
     /// `consumer.override.*`, without the prefix and under librdkafka's names.
     pub consumer: BTreeMap<String, String>,
     /// `producer.override.*`, likewise.
@@ -203,6 +210,8 @@ impl fmt::Debug for ConnectorConfig {
             .field("batch", &self.batch)
             .field("tiebreak", &self.tiebreak)
             .field("offset_flush_interval", &self.offset_flush_interval)
+            .field("stall_timeout", &self.stall_timeout)
+            .field("errors", &self.errors)
             .field("consumer", &self.consumer.keys())
             .field("producer", &self.producer.keys())
             .finish()

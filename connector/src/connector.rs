@@ -7,11 +7,12 @@ use std::thread::{self, JoinHandle};
 use thiserror::Error;
 use tokio::runtime::Handle;
 
-use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::config::{ConnectorConfig, DISCARDS, WorkerConfig};
 use crate::metrics::{Metrics, TaskMetrics};
 use crate::pipeline::Pipeline;
 use crate::sink::influx::{InfluxClient, InfluxError};
 use crate::sink::lane::Lane;
+use crate::sink::renew::Renewable;
 use crate::status::{Board, TaskBoard, TaskState};
 use crate::stop::Stop;
 use crate::transform::engine::{Engine, LoadError, Module};
@@ -115,6 +116,9 @@ impl Connector {
         let config = &prepared.config;
         let tasks_max = config.tasks_max.get();
         let connector = board.connector(&config.name, tasks_max);
+        if config.errors.discards() {
+            connector.warn(DISCARDS);
+        }
         let mut tasks = Vec::new();
         for task in 0..tasks_max {
             let parts = Parts {
@@ -181,15 +185,15 @@ impl Parts {
         let transform =
             Transform::new(module, config.transform.settings.clone(), limits).map_err(|error| error.to_string())?;
         let lane = Lane::new(
-            client,
-            config.influx.version,
-            config.batch.requests_in_flight,
+            Renewable::new(client, Arc::clone(&config)),
+            (config.influx.version, config.batch.requests_in_flight),
+            config.errors.retry_delay_max,
             runtime,
             (metrics.clone(), board.clone()),
             thread::current(),
         );
         let told = board.clone();
-        let mut pipeline = Pipeline::open(&worker, config, task, transform, lane, stop, (metrics, board))
+        let mut pipeline = Pipeline::open(worker, config, task, transform, lane, stop, (metrics, board))
             .map_err(|error| crate::trace(&error))?;
         pipeline.run().map_err(|error| {
             let trace = crate::trace(&error);

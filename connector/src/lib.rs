@@ -14,7 +14,7 @@
 //! | commit | [`commit`] | moves the offset over what is decided |
 //!
 //! Around it: [`config`] (what was written, what is true), [`connector`] and [`app`] (tasks, process), [`api`], [`metrics`] and
-//! [`status`] (what can be seen), [`trial`] and [`demo`] (the commands `try` and `demo`).
+//! [`status`] (what can be seen), [`trial`], [`demo`] and [`dlq`] (the commands `try`, `demo` and `dlq`).
 //!
 //! # Guarantee
 //!
@@ -36,7 +36,11 @@ pub mod cli;
 pub mod commit;
 pub mod config;
 pub mod connector;
+pub mod dead_letter;
 pub mod demo;
+pub mod dlq;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod metrics;
 pub mod pipeline;
 pub mod points;

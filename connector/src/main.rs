@@ -10,7 +10,7 @@ use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
 use sluice::connector::Prepared;
 use sluice::transform::engine::Engine;
-use sluice::{demo, telemetry, trial, validate};
+use sluice::{demo, dlq, telemetry, trial, validate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Something failed while running.
@@ -24,7 +24,7 @@ const RUNTIME_THREADS_MAX: usize = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Demo(_) | Command::Try(_) | Command::Validate(_));
+    let quiet = !matches!(cli.command, Command::Run(_));
     let level = cli.log_level.as_deref().unwrap_or(if quiet { "warn" } else { "info" });
     let log = demo::LogTail::default();
     let writer = {
@@ -43,6 +43,11 @@ fn main() -> ExitCode {
         },
         Command::Try(args) => match trial::run(&args, &mut io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
+        },
+        Command::Dlq(args) => match on_runtime(dlq::run(&args, &mut io::stdout().lock())) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(FAILED),
             Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
         },
         Command::Demo(args) => match on_runtime(show(&args, log)) {

@@ -143,6 +143,41 @@ impl TaskMetrics {
         self.series.retries.add(1);
     }
 
+    /// A request is sent in search of refused lines.
+    pub fn hunt_request(&self) {
+        self.series.hunt_requests.add(1);
+    }
+
+    /// The transform failed on a record at `now_ms`, and is tried on it again if `again`.
+    pub fn record_failed(&self, now_ms: i64, again: bool) {
+        self.series.record_failures.add(1);
+        self.series.record_retries.add(u64::from(again));
+        self.series.last_error_ms.store(now_ms.unsigned_abs(), Relaxed);
+    }
+
+    /// A record can't be written; `skipped`: it is passed over, `logged`: it was written to the log.
+    pub fn record_error(&self, now_ms: i64, skipped: bool, logged: bool) {
+        self.series.record_errors.add(1);
+        self.series.records_skipped.add(u64::from(skipped));
+        self.series.errors_logged.add(u64::from(logged));
+        self.series.last_error_ms.store(now_ms.unsigned_abs(), Relaxed);
+    }
+
+    /// A partition stood still, and the consumer was replaced.
+    pub fn stall(&self) {
+        self.series.stalls.add(1);
+    }
+
+    /// A dead letter was handed to the producer.
+    pub fn letter_sent(&self) {
+        self.series.letters_sent.add(1);
+    }
+
+    /// A dead letter did not arrive.
+    pub fn letter_failed(&self) {
+        self.series.letters_failed.add(1);
+    }
+
     /// `count` records were acknowledged, `age` after their Kafka timestamp. A timestamp ahead of our clock counts as
     /// age zero.
     pub fn freshness(&self, age: Duration, count: u64) {
@@ -210,6 +245,16 @@ impl PartitionMetrics {
     /// `n` records were acknowledged by the dead-letter topic.
     pub fn dead_lettered(&self, n: u64) {
         self.series.dead_lettered.add(n);
+    }
+
+    /// The log no longer had the offset to read on from.
+    pub fn offset_reset(&self) {
+        self.series.offset_resets.add(1);
+    }
+
+    /// `n` refused records were discarded.
+    pub fn discarded(&self, n: u64) {
+        self.series.discarded.add(n);
     }
 
     /// How far behind the end of the partition the task is: in records that have no fate yet, and as the age in

@@ -5,22 +5,38 @@
 //! finished makes room, then the group is served, then new records are taken, at last bodies leave.
 
 mod assignment;
+mod breaker;
+mod budget;
 mod error;
+mod lockout;
 mod membership;
+#[cfg(test)]
+mod model;
+mod rejects;
+mod salvage;
+mod watchdog;
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::batch::{Batch, Inputs};
 use crate::config::{ConnectorConfig, WorkerConfig};
+use crate::dead_letter::DeadLetters;
 use crate::metrics::{Stage, TaskMetrics};
-use crate::sink::body::{Assembler, Origin, Ranges};
-use crate::sink::lane::{Lane, Outcome, Written};
+use crate::record::TopicPartition;
+use crate::sink::assembler::{Appended, Assembler, Origin};
+use crate::sink::lane::{Lane, Written};
+use crate::source::observer::Observer;
 use crate::source::{Filled, KafkaSource};
 use crate::status::TaskBoard;
 use crate::stop::Stop;
-use crate::transform::Transform;
+use crate::transform::{Output, Transform};
 use assignment::Assignment;
+use breaker::Breaker;
+use budget::{Budget, DiscardLog};
+use salvage::Salvage;
+use watchdog::Watchdog;
 
 pub use error::TaskError;
 
@@ -40,13 +56,24 @@ pub struct Pipeline {
     transform: Transform,
     assembler: Assembler,
     lane: Lane,
+    letters: Option<DeadLetters>,
     assignment: Assignment,
+    /// The batch that the transform failed on, until all of it is decided.
+    salvage: Option<Salvage>,
+    breaker: Breaker,
+    /// A record that the transform has worked on: tells a module that is broken from records that are poison.
+    proof: Option<(TopicPartition, Batch)>,
+    budget: Budget,
+    discards: DiscardLog,
     paused: bool,
     /// Commits that are sent and not answered.
     commits_open: u32,
     /// While nothing fails: how often something has failed so far.
     healthy: Option<u64>,
+    watchdog: Watchdog,
     connector: Arc<ConnectorConfig>,
+    worker: Arc<WorkerConfig>,
+    task: u32,
     brokers: String,
     shutdown_timeout: Duration,
     stop: Stop,
@@ -55,7 +82,9 @@ pub struct Pipeline {
     next_commit: Instant,
     next_lag: Instant,
     last_complaint: Option<Instant>,
-    ranges: Ranges,
+    /// While the brokers refuse us.
+    lockout: Option<lockout::Lockout>,
+    appended: Appended,
 }
 
 // === impl Pipeline ===
@@ -67,7 +96,7 @@ impl Pipeline {
     ///
     /// If librdkafka refuses a setting.
     pub fn open(
-        worker: &WorkerConfig,
+        worker: Arc<WorkerConfig>,
         connector: Arc<ConnectorConfig>,
         task: u32,
         transform: Transform,
@@ -75,8 +104,10 @@ impl Pipeline {
         stop: Stop,
         (metrics, board): (TaskMetrics, TaskBoard),
     ) -> Result<Self, TaskError> {
-        let source = KafkaSource::open(worker, &connector, task, thread::current())
+        let source = KafkaSource::open(&worker, &connector, task, thread::current())
             .map_err(|source| TaskError::Consumer { connector: connector.name.clone(), source })?;
+        let letters = DeadLetters::open(&worker, &connector, task, thread::current(), (metrics.clone(), board.clone()))
+            .map_err(|source| TaskError::Producer { connector: connector.name.clone(), source })?;
         metrics.transform_info(transform.module().digest(), transform.module().name());
         let now = Instant::now();
         Ok(Self {
@@ -84,19 +115,29 @@ impl Pipeline {
             transform,
             assembler: Assembler::new(&connector.batch),
             lane,
+            letters,
             assignment: Assignment::new(connector.tiebreak),
+            salvage: None,
+            breaker: Breaker::default(),
+            proof: None,
+            budget: Budget::new(connector.errors.budget),
+            discards: DiscardLog::default(),
             paused: false,
             commits_open: 0,
             healthy: None,
             brokers: worker.client.get("bootstrap.servers").cloned().unwrap_or_default(),
             shutdown_timeout: worker.shutdown_timeout,
+            watchdog: Watchdog::new(connector.stall_timeout, Observer::new(&worker, &connector), now),
+            worker,
+            task,
             stop,
             metrics,
             board,
             next_commit: now + connector.offset_flush_interval,
             next_lag: now,
             last_complaint: None,
-            ranges: Ranges::new(),
+            lockout: None,
+            appended: Appended::default(),
             connector,
         })
     }
@@ -109,7 +150,7 @@ impl Pipeline {
     /// What made the task fail. The offset of the record at fault is not committed; everything before it is.
     pub fn run(&mut self) -> Result<(), TaskError> {
         self.lane.greet();
-        let result = self.find_topics().and_then(|()| self.work());
+        let result = self.find_topics().and_then(|()| self.find_letter_topic()).and_then(|()| self.work());
         self.drain();
         result
     }
@@ -123,7 +164,7 @@ impl Pipeline {
             self.hold_back()?;
             let busy = self.take_records()?;
             self.dispatch();
-            self.keep_time();
+            self.keep_time()?;
             if !busy {
                 self.sleep();
             }
@@ -131,31 +172,29 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Takes the outcomes of requests: stored parts are complete, a refused body ends the task.
+    /// Takes what is decided: bodies of which every line is stored or refused, and dead letters that have arrived.
     fn finish_writes(&mut self) -> Result<(), TaskError> {
-        let mut refused = None;
-        while let Some(written) = self.lane.next_outcome() {
-            match &written.outcome {
-                Outcome::Stored => self.acknowledge(&written)?,
-                Outcome::Refused(verdict) if refused.is_none() => {
-                    refused = Some(TaskError::refused(&self.connector.influx.url, &written.body, verdict));
-                }
-                Outcome::Refused(_) => {}
-            }
+        let mut failed = Ok(());
+        while let Some(written) = self.lane.next_written() {
+            self.acknowledge(&written)?;
+            failed = failed.and(self.reject_refused(&written));
         }
-        refused.map_or(Ok(()), Err)
+        failed.and(self.finish_letters())
     }
 
     fn acknowledge(&mut self, written: &Written) -> Result<(), TaskError> {
         let now = now_ms();
-        self.metrics.points_written(written.body.lines() as u64);
+        self.metrics.points_written((written.body.lines() - written.refused.len()) as u64);
         self.metrics.bytes_written(written.bytes as u64);
-        for part in &written.body.parts {
+        for (part, refused) in written.parts() {
             // A record without a time has no age.
             for &(time, count) in part.times.iter().filter(|&&(time, _)| time >= 0) {
                 self.metrics.freshness(Duration::from_millis(now.saturating_sub(time).max(0) as u64), count);
             }
-            self.assignment.complete(part)?;
+            // A part with refused lines is decided by its dead letters.
+            if refused.is_empty() {
+                self.assignment.complete((part.slot, part.generation), part.range, part.newest())?;
+            }
         }
         Ok(())
     }
@@ -163,10 +202,13 @@ impl Pipeline {
     /// Takes records while there is room for their lines. Gives back whether there were any.
     fn take_records(&mut self) -> Result<bool, TaskError> {
         let mut busy = false;
-        while !self.assembler.is_full() {
+        while !self.is_full() {
+            if self.salvage.is_some() {
+                return Ok(busy | self.salvage_on()?);
+            }
             let Some(filled) = self.source.next_filled() else {
                 let started = Instant::now();
-                if busy || !self.source.take(self.transform.inputs()) {
+                if busy || !self.source.take(self.wanted()) {
                     return Ok(busy);
                 }
                 self.metrics.stage(Stage::Source, started.elapsed());
@@ -174,9 +216,7 @@ impl Pipeline {
                 continue;
             };
             busy = true;
-            let decided = self.process(&filled);
-            self.source.recycle(filled.batch);
-            decided?;
+            self.process(filled)?;
             // A request that came back meanwhile should not wait for the other partitions' batches.
             self.finish_writes()?;
             self.dispatch();
@@ -184,40 +224,64 @@ impl Pipeline {
         Ok(busy)
     }
 
-    /// One batch: transform, points, ledger. The first record that can't be written ends the task; those before it count.
-    fn process(&mut self, filled: &Filled) -> Result<(), TaskError> {
+    /// Whether nothing more is to be taken: a full body waits, or as many dead letters as may.
+    fn is_full(&self) -> bool {
+        self.assembler.is_full() || self.letters.as_ref().is_some_and(DeadLetters::is_full)
+    }
+
+    /// The columns to fill: what the transform wants, and all of a record where a dead letter may have to hold it.
+    fn wanted(&self) -> Inputs {
+        let inputs = self.transform.inputs();
+        let all = self.letters.is_some();
+        Inputs { keys: inputs.keys || all, headers: inputs.headers || all, ..inputs }
+    }
+
+    /// One batch through the transform. If that fails, the batch is taken apart in the next rounds.
+    fn process(&mut self, filled: Filled) -> Result<(), TaskError> {
         let Filled { slot, batch } = filled;
-        let Some(assigned) = self.assignment.get(*slot) else { return Ok(()) };
-        let Some(range) = batch.range() else { return Ok(()) };
+        let Some(&first) = batch.offsets.first() else { return Ok(()) };
+        let Some(assigned) = self.assignment.begin_batch(slot, first) else { return Ok(()) };
+        let (place, partition) = ((slot, assigned.generation), assigned.partition.clone());
         assigned.metrics.consumed(batch.len() as u64);
 
         let started = Instant::now();
-        let output = self.transform.run(&assigned.partition, batch).map_err(|source| TaskError::Transform {
-            partition: assigned.partition.clone(),
-            range,
-            source,
-        })?;
-        let transformed = Instant::now();
-        let until = output.rejects.first().map_or(batch.len(), |reject| reject.record as usize);
-        let origin = Origin { partition: &assigned.partition, slot: *slot, generation: assigned.generation };
-        let appended = self.assembler.append(origin, batch, &output, until, &mut assigned.stamper, &mut self.ranges);
-        self.metrics.stage(Stage::Transform, transformed - started);
-        self.metrics.stage(Stage::Points, transformed.elapsed());
+        let result = self.transform.run(&partition, &batch);
+        self.metrics.stage(Stage::Transform, started.elapsed());
         self.metrics.transform_memory(self.transform.memory_bytes() as u64);
-
-        assigned.receive(&self.ranges)?;
-        match (appended, output.rejects.first()) {
-            (Err(bad), _) => Err(TaskError::rejected(&assigned.partition, batch, bad.record, "points", bad.reason)),
-            (Ok(()), Some(reject)) => {
-                let reason = reject.reason.clone();
-                Err(TaskError::rejected(&assigned.partition, batch, until, "transform", reason))
+        match result {
+            Ok(output) => {
+                self.transform_works(&partition, &batch);
+                self.absorb(place, &batch, &output)?;
+                self.source.recycle(batch);
             }
-            (Ok(()), None) => {
-                assigned.metrics.filtered((batch.len() - output.num_with_lines) as u64);
-                assigned.metrics.sent(output.num_with_lines as u64);
-                Ok(())
+            Err(error) => {
+                let records = batch.len();
+                tracing::warn!(%partition, records, %error, "transform failed on a batch, looking for the record at fault");
+                self.salvage = Some(Salvage::new(place, batch));
             }
         }
+        Ok(())
+    }
+
+    /// The result of one call: points, ledger, rejected records.
+    fn absorb(&mut self, place: (usize, u64), batch: &Batch, output: &Output) -> Result<(), TaskError> {
+        let Some(assigned) = self.assignment.get(place.0) else { return Ok(()) };
+        let started = Instant::now();
+        // Kept until the records are decided, in memory that fits: what is recycled may be far larger.
+        let kept = self.letters.is_some().then(|| Arc::new(batch.clone()));
+        let (slot, generation) = place;
+        let origin = Origin { partition: &assigned.partition, slot, generation, records: kept.as_ref() };
+        let stop_at_rejected = !self.connector.errors.tolerate;
+        let mut appended = std::mem::take(&mut self.appended);
+        self.assembler.append(origin, (batch, output), stop_at_rejected, &mut assigned.stamper, &mut appended);
+        self.metrics.stage(Stage::Points, started.elapsed());
+
+        assigned.receive(&appended.ranges)?;
+        assigned.metrics.filtered((batch.len() - output.num_with_lines - output.rejects.len()) as u64);
+        assigned.metrics.sent(appended.with_lines as u64);
+        let decided = self.reject_appended(place, batch, kept.as_ref(), &mut appended);
+        self.appended = appended;
+        decided
     }
 
     /// Sends what may leave: the open body as soon as a request is free, so bodies are small when there is little to do and
@@ -230,8 +294,8 @@ impl Pipeline {
         }
     }
 
-    /// What the clock asks for: commits and lag.
-    fn keep_time(&mut self) {
+    /// What the clock asks for: commits, lag, partitions that stand still.
+    fn keep_time(&mut self) -> Result<(), TaskError> {
         let now = Instant::now();
         if now >= self.next_commit {
             self.next_commit = now + self.connector.offset_flush_interval;
@@ -242,12 +306,16 @@ impl Pipeline {
             self.assignment.measure_lag(now_ms(), &self.source);
         }
         self.board.beat();
+        self.watch(now)
     }
 
     fn sleep(&self) {
         let now = Instant::now();
         let linger = self.assembler.deadline().filter(|_| self.lane.is_free()).unwrap_or(now + NAP);
-        let until = linger.min(self.next_commit).min(self.next_lag).min(now + NAP);
+        let letters = self.letters.as_ref().and_then(DeadLetters::deadline);
+        let salvage = self.salvage.as_ref().and_then(Salvage::deadline);
+        let due = [Some(self.next_commit), Some(self.next_lag), letters, salvage].into_iter().flatten();
+        let until = due.fold(linger.min(now + NAP), Instant::min);
         thread::park_timeout(until.saturating_duration_since(now));
     }
 
@@ -256,7 +324,12 @@ impl Pipeline {
     fn drain(&mut self) {
         let deadline = Instant::now() + self.shutdown_timeout;
         self.stop.set();
-        while !(self.assembler.is_empty() && self.lane.is_idle()) {
+        // Never received by the ledger: whoever is next reads it.
+        self.salvage = None;
+        while !(self.assembler.is_empty()
+            && self.lane.is_idle()
+            && self.letters.as_ref().is_none_or(DeadLetters::is_idle))
+        {
             let now = Instant::now();
             if now >= deadline {
                 tracing::warn!("stopping with writes under way; their records will be read again");

@@ -6,7 +6,9 @@
 
 mod group;
 pub(crate) mod message;
+pub mod observer;
 mod queue;
+pub(crate) mod read;
 pub mod settings;
 mod slots;
 
@@ -72,7 +74,9 @@ impl KafkaSource {
         let instance_id = config.get(settings::INSTANCE_ID).map(str::to_owned);
         let subscription = connector.topics.subscription();
         consumer.subscribe(&subscription.iter().map(String::as_str).collect::<Vec<_>>())?;
-        Ok(Self { queue, consumer, slots: Slots::default(), errors: Vec::new(), instance_id })
+        let mut slots = Slots::default();
+        slots.resets = Arc::clone(&consumer.context().resets);
+        Ok(Self { queue, consumer, slots, errors: Vec::new(), instance_id })
     }
 
     /// Whether the brokers know `topic`. Waits half a second at the most.
@@ -89,6 +93,12 @@ impl KafkaSource {
             })
         };
         Ok(!metadata.topics().iter().any(missing))
+    }
+
+    /// Whether a broker answers, and lets this client in. Waits half a second at the most.
+    pub fn is_let_in(&self) -> bool {
+        // An unknown name asks the broker nothing more than whether it is there; all topics would be many.
+        self.consumer.fetch_metadata(Some("__consumer_offsets"), QUESTION_TIMEOUT).is_ok()
     }
 
     /// Whether the task is in its group, be it without a partition.
@@ -245,7 +255,15 @@ impl KafkaSource {
             Offset::Offset(offset) => Some((TopicPartition::new(element.topic(), element.partition()), offset)),
             _ => None,
         };
-        list.elements().into_iter().filter_map(position).collect()
+        let mut positions: HashMap<_, _> = list.elements().into_iter().filter_map(position).collect();
+        positions.extend(self.slots.begun_anew().map(|(partition, next)| (partition.clone(), next)));
+        positions
+    }
+
+    /// The offset after the last record that was taken of a slot's partition since it was assigned, 0 before the first. `None` once it is
+    /// being given back: from then on records are passed over that nobody has read.
+    pub fn taken_to(&self, slot: usize) -> Option<i64> {
+        self.slots.taken_to(slot)
     }
 
     /// The offset after the last record of a partition, as the last fetch told it; `None` if there was none yet.
@@ -273,6 +291,25 @@ fn to_list(partitions: &[TopicPartition]) -> TopicPartitionList {
         list.add_partition(&partition.topic, partition.partition);
     }
     list
+}
+
+/// Whether an error means that somebody has to act: the brokers refuse the credentials, or one of the two sides the other's certificate.
+pub fn is_refusal(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL, SaslAuthenticationFailed,
+        UnsupportedSASLMechanism,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Authentication
+                | SSL
+                | SaslAuthenticationFailed
+                | UnsupportedSASLMechanism
+                | ClusterAuthorizationFailed
+                | GroupAuthorizationFailed
+        )
+    )
 }
 
 /// Whether an error means that brokers can't be reached at the moment, rather than that something is wrong.

@@ -33,13 +33,20 @@ pub struct Board {
 
 #[derive(Debug)]
 struct Inner {
-    connectors: Mutex<BTreeMap<String, Vec<Arc<Slot>>>>,
+    connectors: Mutex<BTreeMap<String, Entry>>,
     started: AtomicBool,
     kafka_cluster_id: OnceLock<String>,
     /// Goes up with every change, so that waiting for a condition needs no polling.
     version: watch::Sender<u64>,
     /// Heartbeats are nanoseconds since this moment.
     epoch: Instant,
+}
+
+/// A connector on the board.
+#[derive(Debug, Default)]
+struct Entry {
+    warnings: Vec<String>,
+    slots: Vec<Arc<Slot>>,
 }
 
 #[derive(Debug)]
@@ -55,6 +62,7 @@ struct Slot {
 #[derive(Debug, Clone)]
 pub struct ConnectorBoard {
     board: Board,
+    name: String,
     slots: Vec<Arc<Slot>>,
 }
 
@@ -81,6 +89,8 @@ pub struct Snapshot {
 pub struct ConnectorStatus {
     /// The connector's name.
     pub name: String,
+    /// What its operator should know although everything runs, such as that it discards records.
+    pub warnings: Vec<String>,
     /// Its tasks, by number.
     pub tasks: Vec<TaskStatus>,
 }
@@ -129,9 +139,9 @@ impl Board {
             })
         };
         let slots: Vec<_> = (0..tasks).map(slot).collect();
-        lock(&self.inner.connectors).insert(name.to_owned(), slots.clone());
+        lock(&self.inner.connectors).insert(name.to_owned(), Entry { warnings: Vec::new(), slots: slots.clone() });
         self.changed();
-        ConnectorBoard { board: self.clone(), slots }
+        ConnectorBoard { board: self.clone(), name: name.to_owned(), slots }
     }
 
     /// Takes a connector off the board, as when it is deleted.
@@ -158,9 +168,10 @@ impl Board {
     pub fn snapshot(&self) -> Snapshot {
         let now_ns = self.now_ns();
         let connectors = lock(&self.inner.connectors);
-        let connectors = connectors.iter().map(|(name, slots)| ConnectorStatus {
+        let connectors = connectors.iter().map(|(name, entry)| ConnectorStatus {
             name: name.clone(),
-            tasks: slots.iter().map(|slot| slot.status(now_ns)).collect(),
+            warnings: entry.warnings.clone(),
+            tasks: entry.slots.iter().map(|slot| slot.status(now_ns)).collect(),
         });
         Snapshot {
             connectors: connectors.collect(),
@@ -195,6 +206,14 @@ impl Board {
 // === impl ConnectorBoard ===
 
 impl ConnectorBoard {
+    /// Shows what the connector's operator should know although everything runs.
+    pub fn warn(&self, warning: &str) {
+        if let Some(entry) = lock(&self.board.inner.connectors).get_mut(&self.name) {
+            entry.warnings.push(warning.to_owned());
+        }
+        self.board.changed();
+    }
+
     /// The place of task `id`.
     ///
     /// # Panics

@@ -8,17 +8,21 @@ mod check;
 pub mod engine;
 mod host;
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustc_demangle::demangle;
 use thiserror::Error;
 use wasmtime::{Store, Trap};
 
 use crate::batch::{Batch, Inputs};
 use crate::record::TopicPartition;
 use engine::Module;
-use host::{BatchColumns, HostState, Instance};
+use host::{BatchColumns, GuestLog, HostState, Instance};
 
-pub use check::Output;
+pub(crate) use check::check;
+pub use check::{Output, Reject};
+pub(crate) use host::{RawColumn, RawOutput, RawRejects};
 
 /// What one instance may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +82,8 @@ pub struct Transform {
     settings: Vec<(String, String)>,
     limits: Limits,
     live: Option<(Store<HostState>, Instance)>,
+    /// Of all instances together: one that traps on every batch must not begin its allowance anew each time.
+    log: Arc<Mutex<GuestLog>>,
     inputs: Inputs,
 }
 
@@ -90,7 +96,8 @@ impl Transform {
     ///
     /// If it can't be instantiated, or `configure` refuses the settings or traps.
     pub fn new(module: Module, settings: Vec<(String, String)>, limits: Limits) -> Result<Self, TransformError> {
-        let mut this = Self { module, settings, limits, live: None, inputs: Inputs::default() };
+        let log = Arc::new(Mutex::new(GuestLog::new(module.digest())));
+        let mut this = Self { module, settings, limits, live: None, log, inputs: Inputs::default() };
         this.start()?;
         Ok(this)
     }
@@ -103,6 +110,11 @@ impl Transform {
     /// Which columns it wants.
     pub fn inputs(&self) -> Inputs {
         self.inputs
+    }
+
+    /// Whether there is an instance; a fresh one is made for the next call if not.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
     }
 
     /// Bytes of linear memory that the instance holds, 0 if there is none.
@@ -140,7 +152,7 @@ impl Transform {
     }
 
     fn start(&mut self) -> Result<(), TransformError> {
-        let mut store = self.module.store(self.limits);
+        let mut store = self.module.store(self.limits, Arc::clone(&self.log));
         store.set_epoch_deadline(self.limits.ticks());
         let mut instance = self.module.instantiate(&mut store).map_err(|error| TransformError::Instantiate {
             module: self.module.name().to_owned(),
@@ -188,10 +200,28 @@ impl Transform {
     }
 }
 
-/// The innermost guest function by name, if the module has names.
+/// The innermost guest function by name, if the module has names; Rust's are shown as they are written.
 fn frame(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
-    backtrace.frames().iter().find_map(|frame| frame.func_name()).map(|name| format!(" in {name}")).unwrap_or_default()
+    backtrace
+        .frames()
+        .iter()
+        .find_map(|frame| frame.func_name())
+        .map(|name| format!(" in {:#}", demangle(name)))
+        .unwrap_or_default()
+}
+
+// === impl TransformError ===
+
+impl TransformError {
+    /// Whether there could be no instance at all: no record is the cause.
+    pub fn is_start(&self) -> bool {
+        match self {
+            Self::Instantiate { .. } | Self::Configure { .. } => true,
+            Self::Trap { function, .. } => *function == "configure",
+            Self::Output { .. } => false,
+        }
+    }
 }
 
 // === impl Limits ===

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::batch::{Batch, Inputs, Record};
 use crate::cli::TryArgs;
-use crate::config::{ModuleRef, Tiebreak, TransformConfig};
+use crate::config::{Tiebreak, TransformConfig};
 use crate::points::{self, Stamper};
 use crate::record::TopicPartition;
 use crate::transform::engine::{Engine, LoadError};
@@ -118,14 +118,7 @@ fn transform_config(args: &TryArgs) -> Result<TransformConfig, TrialError> {
         Some(file) => validate::read_connector(file, &plugin_path)?.config.transform,
         None => validate::bare_transform(),
     };
-    if let Some(module) = &args.module {
-        config.module = match module.strip_prefix("builtin:") {
-            Some(name) => ModuleRef::Builtin(name.to_owned()),
-            None => validate::locate(ModuleRef::Path(PathBuf::from(module)), &plugin_path),
-        };
-    }
-    config.settings.retain(|(key, _)| !args.config.iter().any(|(given, _)| given == key));
-    config.settings.extend(args.config.iter().cloned());
+    validate::override_transform(&mut config, args.module.as_deref(), &args.config, &plugin_path);
     Ok(config)
 }
 

@@ -142,6 +142,23 @@ pub(crate) fn locate(module: ModuleRef, plugin_path: &[PathBuf]) -> ModuleRef {
     }
 }
 
+/// Puts module and settings of the command line in the place of a connector's.
+pub(crate) fn override_transform(
+    config: &mut TransformConfig,
+    module: Option<&str>,
+    settings: &[(String, String)],
+    plugin_path: &[PathBuf],
+) {
+    if let Some(module) = module {
+        config.module = match module.strip_prefix("builtin:") {
+            Some(name) => ModuleRef::Builtin(name.to_owned()),
+            None => locate(ModuleRef::Path(PathBuf::from(module)), plugin_path),
+        };
+    }
+    config.settings.retain(|(key, _)| !settings.iter().any(|(given, _)| given == key));
+    config.settings.extend(settings.iter().cloned());
+}
+
 /// A transform with every default and no settings, for a trial without a connector's file.
 ///
 /// # Panics

@@ -17,6 +17,8 @@ pub(crate) struct Usage {
     pub(crate) cpu_s: f64,
     /// Peak resident memory in megabytes (10⁶ bytes).
     pub(crate) peak_mb: f64,
+    /// Resident memory now, likewise.
+    pub(crate) resident_mb: f64,
 }
 
 // === impl Child ===
@@ -72,5 +74,6 @@ fn usage(process: &procfs::process::Process) -> Usage {
     Usage {
         cpu_s: (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
         peak_mb: status.vmhwm.unwrap() as f64 * 1024.0 / 1e6,
+        resident_mb: status.vmrss.unwrap() as f64 * 1024.0 / 1e6,
     }
 }

@@ -18,6 +18,15 @@ struct Counts {
     last_us: AtomicU64,
 }
 
+/// How a server takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Stall {
+    /// It never answers a write.
+    Hang,
+    /// It answers 503.
+    Unavailable,
+}
+
 /// The running server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -35,7 +44,7 @@ pub(crate) struct Seen {
 }
 
 /// The part that runs in the server's process; ends when its standard input closes.
-pub(crate) fn serve() {
+pub(crate) fn serve(stall: Option<Stall>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("{}", listener.local_addr().unwrap());
     std::thread::spawn(|| {
@@ -45,11 +54,11 @@ pub(crate) fn serve() {
     let (counts, started) = (Arc::new(Counts::default()), Instant::now());
     for stream in listener.incoming() {
         let counts = Arc::clone(&counts);
-        std::thread::spawn(move || answer(stream.unwrap(), &counts, started));
+        std::thread::spawn(move || answer(stream.unwrap(), &counts, started, stall));
     }
 }
 
-fn answer(stream: TcpStream, counts: &Counts, started: Instant) {
+fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<Stall>) {
     stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::with_capacity(256 * 1024, stream.try_clone().unwrap());
     let mut writer = stream;
@@ -80,6 +89,14 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant) {
             continue;
         }
         count(&mut reader, length, counts, started);
+        match stall.filter(|_| first.starts_with("POST")) {
+            Some(Stall::Hang) => continue,
+            Some(Stall::Unavailable) => {
+                writer.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").unwrap();
+                continue;
+            }
+            None => {}
+        }
         writer.write_all(b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: 1.8.10\r\n\r\n").unwrap();
     }
 }
@@ -107,7 +124,17 @@ fn count(reader: &mut impl BufRead, mut length: usize, counts: &Counts, started:
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let mut child = Child::spawn(std::env::current_exe().unwrap(), &["serve"], Stdio::piped());
+        Self::spawn(&["serve"])
+    }
+
+    /// One that takes nothing.
+    pub(crate) fn stalled(stall: Stall) -> Self {
+        let stall = clap::ValueEnum::to_possible_value(&stall).expect("no value is hidden");
+        Self::spawn(&["serve", stall.get_name()])
+    }
+
+    fn spawn(arguments: &[&str]) -> Self {
+        let mut child = Child::spawn(std::env::current_exe().unwrap(), arguments, Stdio::piped());
         let address = child.line().parse().unwrap();
         Self { address, _child: child }
     }

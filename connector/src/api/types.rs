@@ -54,6 +54,9 @@ pub(super) struct TaskAtFault {
 #[derive(Debug, Serialize)]
 pub(super) struct Connector {
     pub(super) name: String,
+    /// What its operator should know although everything runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<String>,
     pub(super) tasks: Vec<Task>,
 }
 
@@ -97,7 +100,11 @@ impl From<&TaskStatus> for Task {
 
 impl From<&ConnectorStatus> for Connector {
     fn from(status: &ConnectorStatus) -> Self {
-        Self { name: status.name.clone(), tasks: status.tasks.iter().map(Task::from).collect() }
+        Self {
+            name: status.name.clone(),
+            warnings: status.warnings.clone(),
+            tasks: status.tasks.iter().map(Task::from).collect(),
+        }
     }
 }
 

@@ -10,13 +10,13 @@ use super::problem::{Checked, Problems};
 use super::read::{Given, Reader};
 use super::resolve::{Resolve, System};
 use super::{
-    BatchConfig, Compression, ConnectorConfig, InfluxConfig, ModuleRef, Product, RequestsInFlight, Tiebreak, Topics,
-    TransformConfig, VersionSetting, cross,
+    BatchConfig, Compression, ConnectorConfig, ErrorsConfig, InfluxConfig, ModuleRef, Product, RequestsInFlight,
+    Tiebreak, Topics, TransformConfig, VersionSetting, cross,
 };
 
 /// An unknown key that begins like this is an error: it was meant for us, and ignoring it would do something else than was asked for.
-const OURS: [&str; 8] =
-    ["influx.", "transform.", "transforms.", "batch.", "errors.", "timestamp.", "requests.", "linger"];
+const OURS: [&str; 9] =
+    ["influx.", "transform.", "transforms.", "batch.", "errors.", "timestamp.", "requests.", "linger", "stall."];
 
 /// A key this near to one of ours is taken for it. More, and keys of other programs would be refused; less, and slips pass as warnings.
 const SLIP_EDITS_MAX: usize = 2;
@@ -51,6 +51,7 @@ impl ConnectorConfig {
         let influx = influx(&mut reader);
         let consumer = overrides(&mut reader, "consumer.override.", Role::Consumer);
         let producer = overrides(&mut reader, "producer.override.", Role::Producer);
+        let errors = ErrorsConfig::read(&mut reader);
         let config = match (name, topics, transform, influx) {
             (Some(name), Some(topics), Some(transform), Some(influx)) => Some(Self {
                 name,
@@ -62,6 +63,8 @@ impl ConnectorConfig {
                 batch: batch(&reader),
                 tiebreak: if reader.word("timestamp.tiebreak") == "none" { Tiebreak::None } else { Tiebreak::Offset },
                 offset_flush_interval: reader.millis("offset.flush.interval.ms"),
+                stall_timeout: Some(reader.millis("stall.timeout.ms")).filter(|timeout| !timeout.is_zero()),
+                errors,
                 consumer,
                 producer,
             }),
@@ -114,17 +117,21 @@ fn parse_topics(list: &str) -> Result<Topics, String> {
     }
     for (at, name) in names.iter().enumerate() {
         let nth = at + 1;
-        let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-        if !legal || name.len() > TOPIC_BYTES_MAX || name == "." || name == ".." {
-            return Err(format!(
-                "the {nth}. name is none that Kafka allows: up to {TOPIC_BYTES_MAX} of a-z A-Z 0-9 . _ -"
-            ));
-        }
+        check_topic(name).map_err(|what| format!("the {nth}. name {what}"))?;
         if names[..at].contains(name) {
             return Err(format!("the {nth}. name was there before"));
         }
     }
     Ok(Topics::List(names))
+}
+
+/// Whether Kafka allows a topic to be called so.
+pub(super) fn check_topic(name: &str) -> Result<(), String> {
+    let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    if !legal || name.len() > TOPIC_BYTES_MAX || name == "." || name == ".." {
+        return Err(format!("is none that Kafka allows: up to {TOPIC_BYTES_MAX} of a-z A-Z 0-9 . _ -"));
+    }
+    Ok(())
 }
 
 fn parse_regex(pattern: &str) -> Result<Topics, String> {

@@ -18,6 +18,7 @@ pub(super) fn check(reader: &mut Reader) {
     tls(reader);
     sizes(reader);
     timeouts(reader);
+    super::errors::check(reader);
 }
 
 fn topics(reader: &mut Reader) {

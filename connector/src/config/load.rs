@@ -87,7 +87,7 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A flat map from Java properties.
-pub(super) fn parse_properties(text: &str) -> Result<BTreeMap<String, String>, Vec<Fault>> {
+pub(crate) fn parse_properties(text: &str) -> Result<BTreeMap<String, String>, Vec<Fault>> {
     let unreadable = |faults: Vec<properties::Fault>| {
         faults.into_iter().map(|fault| Fault::at(fault.line, fault.what)).collect::<Vec<_>>()
     };
@@ -107,7 +107,7 @@ pub(super) fn parse_properties(text: &str) -> Result<BTreeMap<String, String>, V
 }
 
 /// A flat map from JSON.
-pub(super) fn parse_json(text: &str) -> Result<BTreeMap<String, String>, Vec<Fault>> {
+pub(crate) fn parse_json(text: &str) -> Result<BTreeMap<String, String>, Vec<Fault>> {
     // serde_json's own words for a wrong type would repeat the value.
     if !text.trim_start().starts_with('{') {
         return Err(vec![Fault::at(1, "the text is not a JSON object: it has to begin with {")]);
@@ -153,6 +153,9 @@ fn flat(pairs: Pairs) -> Result<BTreeMap<String, String>, Vec<Fault>> {
             )));
             continue;
         };
+        if key.is_empty() {
+            faults.push(Fault::whole("a key is empty: a name belongs there"));
+        }
         if map.insert(key.clone(), text).is_some() {
             faults.push(Fault::whole(format!("{key} is given twice: remove one")));
         }

@@ -33,21 +33,25 @@ impl Reader {
     pub(super) fn open(table: &'static [Key], given: BTreeMap<String, Given>, resolver: &dyn Resolve) -> Self {
         let mut reader = Self { table, given, values: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() };
         for (name, given) in reader.given.clone() {
+            let is_known = keys::find(table, &name).is_some();
             match resolve::resolve(&given.raw, resolver) {
                 Ok(resolved) => {
-                    for provider in resolved.unknown {
+                    if resolved.has_unknown {
                         reader.warn(
                             &name,
-                            format!(
-                                "there is no provider {provider} (env, file and dir are there): ${{…}} is kept as it is"
-                            ),
+                            "has a ${…} of no provider that there is (env, file, dir): it is kept as it is",
                         );
                     }
                     let value =
                         if keeps_blanks(table, &name) { resolved.value } else { resolved.value.trim().to_owned() };
                     reader.values.insert(name, value);
                 }
-                Err(errors) => errors.into_iter().for_each(|error| reader.problem(&name, error)),
+                Err(errors) => {
+                    for error in errors {
+                        let problem = Problem::new(&name, error);
+                        reader.add(if is_known { problem } else { problem.without_value() });
+                    }
+                }
             }
         }
         table.iter().for_each(|key| reader.check(key));

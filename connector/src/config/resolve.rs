@@ -48,8 +48,9 @@ pub struct System;
 #[derive(Default)]
 pub(super) struct Resolved {
     pub(super) value: String,
-    /// Providers nobody knows; their placeholders are kept as they are, as in Connect.
-    pub(super) unknown: Vec<String>,
+    /// Whether there was a provider nobody knows; such placeholders are kept as they are, as in Connect. Which one is not told: a
+    /// password may hold `${…}` by chance.
+    pub(super) has_unknown: bool,
 }
 
 /// Replaces every placeholder of one value.
@@ -69,8 +70,8 @@ pub(super) fn resolve(text: &str, resolver: &dyn Resolve) -> Result<Resolved, Ve
                 Ok(value) => done.value.push_str(&value),
                 Err(error) => errors.push(error),
             },
-            Parsed::Unknown(provider) => {
-                done.unknown.push(provider.to_owned());
+            Parsed::Unknown => {
+                done.has_unknown = true;
                 done.value.push_str(&rest[start..end]);
             }
             Parsed::Text => done.value.push_str(&rest[start..end]),
@@ -83,7 +84,7 @@ pub(super) fn resolve(text: &str, resolver: &dyn Resolve) -> Result<Resolved, Ve
 
 enum Parsed<'a> {
     Known(Reference<'a>),
-    Unknown(&'a str),
+    Unknown,
     /// Without a colon it is no placeholder.
     Text,
 }
@@ -95,7 +96,7 @@ fn parse(inner: &str) -> Parsed<'_> {
         "env" => Provider::Env,
         "file" => Provider::File,
         "dir" => Provider::Dir,
-        other => return Parsed::Unknown(other),
+        _ => return Parsed::Unknown,
     };
     Parsed::Known(Reference { provider, path, key })
 }

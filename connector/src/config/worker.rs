@@ -157,12 +157,14 @@ fn strangers(reader: &mut Reader) {
         }
         if let Some(prefix) = CLIENT_PREFIXES.iter().find(|prefix| key.starts_with(**prefix)) {
             let plain = &key[prefix.len()..];
-            reader.problem(
-                &key,
-                format!(
+            let what = match plain.starts_with("override.") {
+                true => "belongs to a connector's settings, not to the worker's".to_owned(),
+                false => format!(
                     "client properties have no prefix here: give {plain}, or {prefix}override.{plain} in a connector"
                 ),
-            );
+            };
+            // The rest of the name is not looked at: it may be a misspelt password.
+            reader.add(Problem::new(&key, what).without_value());
             continue;
         }
         let nearest = keys::nearest(

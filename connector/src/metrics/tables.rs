@@ -74,6 +74,14 @@ const TASK_ROWS: &[TaskRow] = &[
         out.value(t.retries.get());
     }),
     task(
+        counter("sluice_stalls_total", "Times that a partition stood still and the consumer was replaced."),
+        |t, out| out.value(t.stalls.get()),
+    ),
+    task(
+        counter("sluice_bisect_requests_total", "Write requests sent to find the lines of a body that are refused."),
+        |t, out| out.value(t.hunt_requests.get()),
+    ),
+    task(
         Family::histogram(
             "sluice_freshness_seconds",
             "From a record's Kafka timestamp to InfluxDB's acknowledgement, per record.",
@@ -170,6 +178,51 @@ const CONNECT_ROWS: &[TaskRow] = &[
     ),
 ];
 
+/// Kafka Connect's of KIP-298, per task. They only grow, but Strimzi's rules type them as gauges by their names.
+const ERROR_ROWS: &[TaskRow] = &[
+    task(
+        gauge(
+            "kafka_connect_task_error_total_record_failures",
+            "Failures of records, those that were tried again included.",
+        ),
+        |t, out| out.value(t.record_failures.get()),
+    ),
+    task(gauge("kafka_connect_task_error_total_record_errors", "Records that could not be written."), |t, out| {
+        out.value(t.record_errors.get());
+    }),
+    task(
+        gauge("kafka_connect_task_error_total_records_skipped", "Records passed over by errors.tolerance=all."),
+        |t, out| out.value(t.records_skipped.get()),
+    ),
+    task(
+        gauge("kafka_connect_task_error_total_retries", "Tries of the transform on a record that it failed on."),
+        |t, out| {
+            out.value(t.record_retries.get());
+        },
+    ),
+    task(gauge("kafka_connect_task_error_total_errors_logged", "Refused records written to the log."), |t, out| {
+        out.value(t.errors_logged.get());
+    }),
+    task(
+        gauge("kafka_connect_task_error_deadletterqueue_produce_requests", "Dead letters handed to the producer."),
+        |t, out| out.value(t.letters_sent.get()),
+    ),
+    task(
+        gauge(
+            "kafka_connect_task_error_deadletterqueue_produce_failures",
+            "Dead letters that the topic did not take; they are sent again.",
+        ),
+        |t, out| out.value(t.letters_failed.get()),
+    ),
+    task(
+        gauge(
+            "kafka_connect_task_error_last_error_timestamp",
+            "When a record last failed: milliseconds since 1970, 0 for never.",
+        ),
+        |t, out| out.value(t.last_error_ms.load(Relaxed)),
+    ),
+];
+
 /// Our own, per partition.
 const PARTITION_ROWS: &[PartitionRow] = &[
     partition(counter("sluice_records_consumed_total", "Records taken from Kafka."), |p| Some(p.consumed.get() as f64)),
@@ -180,6 +233,17 @@ const PARTITION_ROWS: &[PartitionRow] = &[
     partition(counter("sluice_records_dead_lettered_total", "Records acknowledged by the dead-letter topic."), |p| {
         Some(p.dead_lettered.get() as f64)
     }),
+    partition(
+        counter(
+            "sluice_records_discarded_total",
+            "Refused records that went nowhere: errors.tolerance=all without a dead-letter topic.",
+        ),
+        |p| Some(p.discarded.get() as f64),
+    ),
+    partition(
+        counter("sluice_offset_resets_total", "Times that Kafka no longer had the offset to read on from."),
+        |p| Some(p.offset_resets.get() as f64),
+    ),
     partition(gauge("sluice_lag_records", "Records in the partition that have no fate yet."), |p| {
         Some(p.lag_records.load(Relaxed)).filter(|records| *records != UNKNOWN).map(|records| records as f64)
     }),
@@ -204,6 +268,7 @@ impl TaskCollector {
         let descs = TASK_ROWS
             .iter()
             .chain(CONNECT_ROWS)
+            .chain(ERROR_ROWS)
             .map(with_task)
             .chain(PARTITION_ROWS.iter().map(with_partition))
             .collect();
@@ -219,7 +284,7 @@ impl Collector for TaskCollector {
     fn collect(&self) -> Vec<MetricFamily> {
         let tasks = live(&mut lock(&self.tasks));
         let partitions: Vec<Arc<PartitionSeries>> = tasks.iter().flat_map(|task| task.live_partitions()).collect();
-        let of_tasks = TASK_ROWS.iter().chain(CONNECT_ROWS).map(|row| {
+        let of_tasks = TASK_ROWS.iter().chain(CONNECT_ROWS).chain(ERROR_ROWS).map(|row| {
             let mut samples = Samples::new(row.family);
             for task in &tasks {
                 (row.read)(task, &mut Out { samples: &mut samples, task });

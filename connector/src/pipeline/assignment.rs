@@ -7,8 +7,8 @@ use crate::commit::Ledger;
 use crate::config::Tiebreak;
 use crate::metrics::{PartitionMetrics, TaskMetrics};
 use crate::points::Stamper;
-use crate::record::TopicPartition;
-use crate::sink::body::{Appended, Part};
+use crate::record::{OffsetRange, TopicPartition};
+use crate::sink::assembler::{Fate, Fated};
 use crate::source::KafkaSource;
 
 /// One partition in one assignment generation.
@@ -19,6 +19,8 @@ pub(super) struct Assigned {
     pub(super) stamper: Stamper,
     pub(super) metrics: PartitionMetrics,
     ledger: Ledger,
+    /// Kafka no longer had the offset to read on from: the next record tells where it goes on.
+    is_reset: bool,
     /// The timestamp of the newest record that is acknowledged, milliseconds since 1970.
     acknowledged_ms: Option<i64>,
 }
@@ -62,6 +64,7 @@ impl Assignment {
                 stamper: Stamper::new(&partition.topic, partition.partition, self.tiebreak),
                 metrics: metrics.partition(&partition.topic, partition.partition),
                 ledger: Ledger::default(),
+                is_reset: false,
                 acknowledged_ms: None,
             });
         }
@@ -72,14 +75,66 @@ impl Assignment {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// Notes a part as acknowledged. A part of an earlier generation is passed over: it must not commit (I3).
-    pub(super) fn complete(&mut self, part: &Part) -> Result<(), TaskError> {
-        let Some(assigned) = self.get(part.slot).filter(|assigned| assigned.generation == part.generation) else {
+    /// Counts a log that no longer had the offset to read on from.
+    pub(super) fn note_reset(&mut self, partition: &TopicPartition) {
+        if let Some(assigned) = self.slots.iter_mut().flatten().find(|assigned| assigned.partition == *partition) {
+            assigned.metrics.offset_reset();
+            assigned.is_reset = true;
+        }
+    }
+
+    /// A batch begins at `first`. If that goes back, the log was made anew or cut off: the partition begins a new chain, as if it had been
+    /// assigned anew, and what is under way of the old one decides nothing (I2, I3).
+    pub(super) fn begin_batch(&mut self, slot: usize, first: i64) -> Option<&mut Assigned> {
+        let generation = self.generations + 1;
+        let assigned = self.slots.get_mut(slot)?.as_mut()?;
+        let (partition, expected) = (&assigned.partition, assigned.ledger.received_to());
+        let goes_back = expected.is_some_and(|next| first < next);
+        if std::mem::take(&mut assigned.is_reset) || goes_back {
+            tracing::warn!(%partition, expected, first, "partition is read on from another offset");
+        }
+        if goes_back {
+            (assigned.generation, assigned.ledger) = (generation, Ledger::default());
+            self.generations = generation;
+        }
+        Some(assigned)
+    }
+
+    /// Whether a slot still holds that assignment.
+    pub(super) fn is_current(&self, slot: usize, generation: u64) -> bool {
+        self.slots.get(slot).and_then(Option::as_ref).is_some_and(|assigned| assigned.generation == generation)
+    }
+
+    /// Notes a range as decided, `newest_ms` being the timestamp of its newest record that is stored. One of an earlier generation is
+    /// passed over: it must not commit (I3).
+    pub(super) fn complete(
+        &mut self,
+        (slot, generation): (usize, u64),
+        range: OffsetRange,
+        newest_ms: Option<i64>,
+    ) -> Result<(), TaskError> {
+        let Some(assigned) = self.get(slot).filter(|assigned| assigned.generation == generation) else {
             return Ok(());
         };
-        let newest = part.times.iter().map(|&(time, _)| time).filter(|&time| time >= 0).max();
-        assigned.acknowledged_ms = assigned.acknowledged_ms.max(newest);
-        assigned.ledger.complete(part.range).map_err(|source| assigned.broken(source))
+        assigned.acknowledged_ms = assigned.acknowledged_ms.max(newest_ms);
+        assigned.ledger.complete(range).map_err(|source| assigned.broken(source))
+    }
+
+    /// Moves over what is no record behind the last one: otherwise a partition whose last entry is a transaction's marker would never be
+    /// committed to its end, and whoever watches the group would see lag for ever.
+    pub(super) fn pass_over_markers(&mut self, source: &KafkaSource) {
+        let positions = source.positions();
+        for (slot, assigned) in self.slots.iter_mut().enumerate() {
+            let Some(assigned) = assigned else { continue };
+            // The position is beyond every record taken. If one of them has not come to the ledger (it failed, or its partition is being
+            // given back), it must not be passed over.
+            let all_received = source.taken_to(slot).is_some_and(|taken| assigned.ledger.received_to() == Some(taken));
+            if let Some(&position) = positions.get(&assigned.partition)
+                && all_received
+            {
+                assigned.ledger.pass_over(position);
+            }
+        }
     }
 
     /// What is to be committed. It counts as committed until [`Assignment::commit_again`].
@@ -130,6 +185,16 @@ impl Assignment {
         self.revoking.take().map(|revoking| revoking.partitions)
     }
 
+    /// Every partition.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        self.slots.iter().flatten().map(|assigned| assigned.partition.clone())
+    }
+
+    /// Forgets all of it; generations go on, so that nothing of it commits (I3).
+    pub(super) fn clear(&mut self) {
+        (self.slots, self.revoking) = (Vec::new(), None);
+    }
+
     pub(super) fn remove(&mut self, partitions: &[TopicPartition]) {
         for slot in &mut self.slots {
             if slot.as_ref().is_some_and(|assigned| partitions.contains(&assigned.partition)) {
@@ -158,16 +223,20 @@ impl Assignment {
 // === impl Assigned ===
 
 impl Assigned {
-    /// Tells the ledger what was appended; ranges without lines are decided at once.
-    pub(super) fn receive(&mut self, ranges: &[Appended]) -> Result<(), TaskError> {
-        for appended in ranges {
-            self.ledger.receive(appended.range).map_err(|source| self.broken(source))?;
-            if !appended.has_lines {
-                self.ledger.complete(appended.range).map_err(|source| self.broken(source))?;
+    /// Tells the ledger what becomes of records; what is filtered is decided at once.
+    pub(super) fn receive(&mut self, ranges: &[Fated]) -> Result<(), TaskError> {
+        for fated in ranges {
+            self.ledger.receive(fated.range).map_err(|source| self.broken(source))?;
+            if fated.fate == Fate::Filtered {
+                self.ledger.complete(fated.range).map_err(|source| self.broken(source))?;
             }
-            self.metrics.received(appended.range.last + 1);
+            self.metrics.received(fated.range.last + 1);
         }
         Ok(())
+    }
+
+    pub(super) fn is_in(&self, partitions: &[TopicPartition]) -> bool {
+        partitions.contains(&self.partition)
     }
 
     fn broken(&self, source: crate::commit::LedgerError) -> TaskError {

@@ -3,11 +3,12 @@
 use rdkafka::error::KafkaError;
 use thiserror::Error;
 
-use crate::batch::Batch;
+use super::rejects::Rejection;
 use crate::commit::LedgerError;
-use crate::record::{OffsetRange, TopicPartition};
-use crate::sink::body::Body;
-use crate::sink::verdict::{RejectedLine, Verdict};
+use crate::config::BudgetConfig;
+use crate::dead_letter::RejectStage;
+use crate::record::TopicPartition;
+use crate::sink::verdict::excerpt;
 use crate::transform::TransformError;
 
 /// Why a task ended by itself. No offset at or past the record at fault was committed.
@@ -45,6 +46,24 @@ pub enum TaskError {
         /// librdkafka's words.
         reason: String,
     },
+    /// The producer of dead letters could not be made.
+    #[error(
+        "could not start the producer of dead letters of connector {connector}; check bootstrap.servers, the client settings and producer.override.*"
+    )]
+    Producer {
+        /// The connector.
+        connector: String,
+        /// librdkafka's error.
+        source: KafkaError,
+    },
+    /// The topics to read include the one of dead letters: each would come back for ever.
+    #[error(
+        "`topics.regex` matches the dead-letter topic `{topic}`, whose records would come back for ever; change one of them"
+    )]
+    LettersRead {
+        /// The topic.
+        topic: String,
+    },
     /// Another member came with the task's static id.
     #[error(
         "another process has joined the group with group.instance.id={id}; give each process an id of its own, as with consumer.override.group.instance.id=${{env:HOSTNAME}}, and restart the connector"
@@ -63,7 +82,7 @@ pub enum TaskError {
         /// librdkafka's words, with the offset if there was one.
         reason: String,
     },
-    /// A record that the transform or the line protocol does not accept.
+    /// A record that can't be written.
     #[error(
         "record {partition} offset {offset} was rejected by {stage}: {reason}; errors.tolerance=none stops the task here, its offset is not committed"
     )]
@@ -72,32 +91,40 @@ pub enum TaskError {
         partition: TopicPartition,
         /// The offset.
         offset: i64,
-        /// `transform` or `points`.
-        stage: &'static str,
+        /// `transform`, `points` or `sink`.
+        stage: RejectStage,
         /// What is wrong with it.
         reason: String,
     },
-    /// The transform itself failed.
-    #[error("could not transform records {partition} offset {range}, none of them is committed")]
-    Transform {
+    /// Too many of them.
+    #[error(
+        "more than errors.budget.max={max} records were rejected within errors.budget.window.ms={window_ms}, the last one {partition} offset {offset} by {stage}: {reason}; its offset is not committed"
+    )]
+    OverBudget {
+        /// The budget.
+        max: u64,
+        /// Its window.
+        window_ms: u128,
+        /// The partition of the record that was one too many.
+        partition: TopicPartition,
+        /// Its offset.
+        offset: i64,
+        /// Where it was rejected.
+        stage: RejectStage,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The transform fails on everything.
+    #[error(
+        "the transform fails on everything from record {partition} offset {offset} on, none of it is committed; change transform.module"
+    )]
+    Broken {
         /// The partition.
         partition: TopicPartition,
-        /// The batch.
-        range: OffsetRange,
+        /// The first record.
+        offset: i64,
         /// What happened.
         source: TransformError,
-    },
-    /// InfluxDB refused lines, and sending them again can't help.
-    #[error(
-        "{url} refused {records}: {reason}; errors.tolerance=none stops the task here, their offsets are not committed"
-    )]
-    Refused {
-        /// `influx.url`.
-        url: String,
-        /// The record, where the answer tells which; otherwise all records of the request.
-        records: String,
-        /// The server's words.
-        reason: String,
     },
     /// An invariant broke: a bug of ours, and no ground to commit anything.
     #[error(
@@ -118,47 +145,27 @@ impl TaskError {
         Self::Group { source }
     }
 
-    pub(super) fn rejected(
-        partition: &TopicPartition,
-        batch: &Batch,
-        record: usize,
-        stage: &'static str,
-        reason: String,
+    pub(super) fn rejected((partition, offset): (TopicPartition, i64), url: &str, rejection: &Rejection) -> Self {
+        Self::Rejected { partition, offset, stage: rejection.stage, reason: words(url, rejection) }
+    }
+
+    pub(super) fn over_budget(
+        (partition, offset): (TopicPartition, i64),
+        budget: &BudgetConfig,
+        rejection: &Rejection,
     ) -> Self {
-        Self::Rejected { partition: partition.clone(), offset: batch.offsets[record], stage, reason }
-    }
-
-    /// Names the first record at fault, if the answer lets it be found.
-    pub(super) fn refused(url: &str, body: &Body, verdict: &Verdict) -> Self {
-        let (lines, words) = told(verdict);
-        let guilty = lines.iter().find_map(|line| {
-            let index = line.find_in(&body.bytes)?;
-            let (partition, offset) = body.origin_of(index)?;
-            Some((format!("record {partition} offset {offset}"), line.reason.clone()))
-        });
-        let (records, reason) = guilty.unwrap_or_else(|| (all_records(body), words.to_owned()));
-        let hint = if matches!(verdict, Verdict::TooLarge { .. }) { "; lower batch.max.bytes" } else { "" };
-        Self::Refused { url: url.to_owned(), records, reason: format!("{reason}{hint}") }
+        let (max, window_ms) = (budget.max.get(), budget.window.as_millis());
+        let (stage, reason) = (rejection.stage, rejection.reason.clone());
+        Self::OverBudget { max, window_ms, partition, offset, stage, reason }
     }
 }
 
-/// The lines that an answer names, and its words.
-fn told(verdict: &Verdict) -> (&[RejectedLine], &str) {
-    match verdict {
-        Verdict::RejectedLines { lines, reason, .. } => (lines, reason),
-        Verdict::RejectedWhole { reason } | Verdict::TooLarge { reason } => (&[], reason),
-        Verdict::Configuration { reason } | Verdict::Transient { reason, .. } => (&[], reason),
-        Verdict::Done => (&[], ""),
+/// The reason, and for a line that InfluxDB refused where that was and which.
+fn words(url: &str, rejection: &Rejection) -> String {
+    match &rejection.line {
+        Some(line) if rejection.stage == RejectStage::Sink => {
+            format!("{url} refused the line `{}`: {}", excerpt(&String::from_utf8_lossy(line)), rejection.reason)
+        }
+        _ => rejection.reason.clone(),
     }
-}
-
-/// Which records a body holds, for a refusal that does not say which line.
-fn all_records(body: &Body) -> String {
-    const SHOWN: usize = 4;
-    let mut parts: Vec<_> =
-        body.parts.iter().take(SHOWN).map(|part| format!("{} offset {}", part.partition, part.range)).collect();
-    if body.parts.len() > SHOWN {
-        parts.push(format!("{} more", body.parts.len() - SHOWN));
-    }
-    format!("a request with records {}", parts.join(", "))
 }

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::salvage::Salvage;
 use super::{NAP, Pipeline, TaskError};
 use crate::config::Topics;
+use crate::dead_letter::{self, DeadLetters, TopicError};
 use crate::record::TopicPartition;
+use crate::retry::Backoff;
 use crate::source::{self, GroupEvent, PartitionError};
 use crate::status::TaskState;
 
@@ -17,6 +20,9 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How often the answer to the last commit is looked for; it also wakes the thread.
 const COMMIT_POLL: Duration = Duration::from_millis(20);
+
+/// How often the dead-letter topic is looked for: soon enough for who has just made it.
+const LETTER_TOPIC_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a topic may be unknown before it counts as missing: a broker may not have heard of a new one yet.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
@@ -32,7 +38,10 @@ impl Pipeline {
                 // First, because it knows why brokers can't be reached.
                 self.serve_group()?;
                 match self.source.topic_exists(topic) {
-                    Ok(true) => break,
+                    Ok(true) => {
+                        self.let_in();
+                        break;
+                    }
                     Ok(false) => {
                         let since: Instant = *missing_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= TOPIC_PATIENCE {
@@ -54,16 +63,53 @@ impl Pipeline {
         Ok(())
     }
 
+    /// The dead-letter topic has to be there before anything is read: made if it may be, and waited for if not.
+    pub(super) fn find_letter_topic(&mut self) -> Result<(), TaskError> {
+        let Some(config) = self.connector.errors.dead_letters.clone() else { return Ok(()) };
+        let mut backoff = Backoff::default();
+        while !self.stop.is_set() {
+            self.serve_group()?;
+            let missing = match self.source.topic_exists(&config.topic) {
+                Ok(true) => {
+                    self.let_in();
+                    return Ok(());
+                }
+                Ok(false) => dead_letter::ensure(&self.worker, &config, self.lane.runtime()).err(),
+                Err(error) => {
+                    self.complain(&error.to_string());
+                    continue;
+                }
+            };
+            let Some(error) = missing else { continue };
+            self.board.set(match error {
+                TopicError::Refused { .. } => TaskState::held(error.to_string()),
+                TopicError::Unreachable { .. } => TaskState::retrying(error.to_string()),
+            });
+            thread::park_timeout(backoff.next(None).min(LETTER_TOPIC_PAUSE));
+            self.board.beat();
+        }
+        Ok(())
+    }
+
     /// Serves the group: this has to happen often, whatever the sink does.
     pub(super) fn serve_group(&mut self) -> Result<(), TaskError> {
         let mut served = Ok(());
-        for event in self.source.poll(self.transform.inputs()) {
+        for event in self.source.poll(self.wanted()) {
             // Every event is served, whatever became of those before it: an unanswered one would hold up the whole group.
             let result = match event {
                 GroupEvent::Assign(partitions) => self.assign(&partitions),
                 GroupEvent::ClientError { error, reason } => self.client_error(&error, &reason),
                 GroupEvent::Revoke(partitions) => {
                     self.begin_revoke(partitions);
+                    Ok(())
+                }
+                GroupEvent::OffsetReset { partition, reason } => {
+                    self.assignment.note_reset(&partition);
+                    tracing::warn!(
+                        %partition,
+                        reason,
+                        "kafka no longer has the offset to read on from, records may be lost: retention has cut them off, or the topic was made anew"
+                    );
                     Ok(())
                 }
                 GroupEvent::Lost(partitions) => self.lose(partitions),
@@ -81,6 +127,10 @@ impl Pipeline {
     }
 
     fn assign(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
+        let letters = self.connector.errors.dead_letters.as_ref();
+        if let Some(letters) = letters.filter(|letters| partitions.iter().any(|one| *one.topic == *letters.topic)) {
+            return Err(TaskError::LettersRead { topic: letters.topic.clone() });
+        }
         let slots = self.source.assign(partitions).map_err(TaskError::group)?;
         self.assignment.add(partitions, &slots, &self.metrics);
         if self.paused {
@@ -96,6 +146,10 @@ impl Pipeline {
         tracing::info!(partitions = names(&partitions), "partitions revoked");
         for partition in &partitions {
             self.source.stop_taking(partition);
+        }
+        let slot = self.salvage.as_ref().map(Salvage::slot);
+        if slot.and_then(|slot| self.assignment.get(slot)).is_some_and(|assigned| assigned.is_in(&partitions)) {
+            self.salvage = None;
         }
         self.assignment.begin_revoke(partitions, Instant::now() + self.shutdown_timeout);
     }
@@ -136,20 +190,30 @@ impl Pipeline {
 
     fn remove(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
         self.assignment.remove(partitions);
+        self.fence_letters();
         self.metrics.partitions(self.assignment.len());
         self.source.revoke(partitions).map_err(TaskError::group)
     }
 
+    /// Letters of assignments that are over decide nothing any more.
+    pub(super) fn fence_letters(&mut self) {
+        if let Some(letters) = &mut self.letters {
+            letters.forget(|claim| !self.assignment.is_current(claim.slot, claim.generation));
+        }
+    }
+
     /// While requests fail nothing is fetched: what is fetched ahead would only take memory.
     pub(super) fn hold_back(&mut self) -> Result<(), TaskError> {
-        let (troubled, troubles) = self.lane.trouble();
+        let (troubled, troubles) = self.trouble();
         if troubled != self.paused && self.assignment.len() > 0 {
             if troubled { self.source.pause() } else { self.source.resume() }.map_err(TaskError::group)?;
             self.paused = troubled;
             tracing::debug!(paused = troubled, "partitions paused or resumed");
         }
         // The lane says when requests fail; that all is well again is said here, once the task is in its group.
-        let healthy = (!troubled).then_some(troubles);
+        let transform_fails = self.breaker.is_tripped() || self.salvage.as_ref().is_some_and(Salvage::rests);
+        let healthy =
+            (!troubled && !transform_fails && !self.is_locked_out() && !self.watchdog.is_alarmed()).then_some(troubles);
         if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
             self.healthy = healthy;
             if healthy.is_some() {
@@ -159,8 +223,15 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Whether writes or dead letters fail at the moment, and how often something has failed so far.
+    fn trouble(&self) -> (bool, u64) {
+        let (writes, letters) = (self.lane.trouble(), self.letters.as_ref().map_or((false, 0), DeadLetters::trouble));
+        (writes.0 || letters.0, writes.1 + letters.1 + self.breaker.trips())
+    }
+
     /// Commits what the ledgers allow (I1).
     pub(super) fn commit(&mut self) {
+        self.assignment.pass_over_markers(&self.source);
         let offsets = self.assignment.take_committable();
         if offsets.is_empty() {
             return;
@@ -221,6 +292,10 @@ impl Pipeline {
                     return Err(TaskError::Fenced { id: id.to_owned() });
                 }
                 Err(TaskError::Fatal { brokers: self.brokers.clone(), reason: reason.to_owned() })
+            }
+            _ if source::is_refusal(error) => {
+                self.lock_out(error, reason);
+                Ok(())
             }
             _ if source::is_unreachable(error) => {
                 self.complain(reason);

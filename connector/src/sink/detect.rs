@@ -95,7 +95,9 @@ impl From<DetectError> for Verdict {
     fn from(error: DetectError) -> Self {
         match error {
             DetectError::Configuration { reason } => Self::Configuration { reason },
-            DetectError::Transient { reason, retry_after } => Self::Transient { reason, retry_after },
+            DetectError::Transient { reason, retry_after } => {
+                Self::Transient { reason, retry_after, suspicious: false }
+            }
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! The pipeline's thread hands bodies over and takes outcomes back; the requests run on the process's async runtime. A
 //! transient failure is retried for ever with growing, jittered pauses. A configuration error (wrong token, database
-//! missing) holds the data, raises the alarm and asks again until somebody has mended it. Nothing is dropped.
+//! missing) holds the data, raises the alarm and asks again until somebody has mended it. A body that is refused for its lines is
+//! sent again in pieces until each line is stored or known to be refused ([`super::hunt`]). Nothing is dropped.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
@@ -13,8 +15,9 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::body::Body;
-use super::influx::InfluxClient;
+use super::body::{Body, Part};
+use super::hunt::{Hunt, RefusedLine};
+use super::renew::Renewable;
 use super::verdict::Verdict;
 use crate::config::{Product, RequestsInFlight, VersionSetting};
 use crate::metrics::{RequestOutcome, Stage, TaskMetrics};
@@ -31,24 +34,15 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How often a held request is tried again: soon enough for who has just mended the configuration.
 const HELD_MAX: Duration = Duration::from_secs(5);
 
-/// What became of a body.
+/// A body of which every line is decided: stored, or refused for good.
 #[derive(Debug)]
 pub struct Written {
-    /// The body; its bytes are gone unless it was refused.
+    /// The body; its bytes are gone unless lines were refused.
     pub body: Body,
     /// How many bytes it had.
     pub bytes: usize,
-    /// The server's decision.
-    pub outcome: Outcome,
-}
-
-/// A decision: everything else is retried.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Every line is stored.
-    Stored,
-    /// The server refused lines, or the whole body; trying again can't help.
-    Refused(Verdict),
+    /// The lines that are not stored, in their order.
+    pub refused: Vec<RefusedLine>,
 }
 
 /// Sends bodies for one task.
@@ -67,8 +61,11 @@ pub struct Lane {
 /// What all requests of a lane share.
 #[derive(Debug)]
 struct Shared {
-    client: InfluxClient,
+    client: Arc<Renewable>,
     product: tokio::sync::OnceCell<Product>,
+    /// The smallest request that the server found too large: what has as many bytes is halved before it is sent.
+    too_large: AtomicUsize,
+    retry_max: Duration,
     trouble: Trouble,
     metrics: TaskMetrics,
     wake: Thread,
@@ -94,14 +91,29 @@ struct Troubled<'a> {
     counted: bool,
 }
 
+// === impl Written ===
+
+impl Written {
+    /// The parts of the body, each with the lines of it that are refused: a part without any is decided.
+    pub fn parts(&self) -> impl Iterator<Item = (&Part, &[RefusedLine])> {
+        let mut rest = self.refused.as_slice();
+        self.body.parts.iter().enumerate().map(move |(index, part)| {
+            let end = self.body.parts.get(index + 1).map_or(usize::MAX, |next| next.first_line);
+            let (refused, others) = rest.split_at(rest.partition_point(|refused| refused.line < end));
+            rest = others;
+            (part, refused)
+        })
+    }
+}
+
 // === impl Lane ===
 
 impl Lane {
-    /// A lane to `client`'s server. `wake` is unparked when there is an outcome, or the state of the lane changes.
+    /// A lane to `client`'s server, which pauses between tries for `retry_delay_max` at the most, or 30 s. `wake` is unparked when there is an outcome, or the state of the lane changes.
     pub fn new(
-        client: InfluxClient,
-        version: VersionSetting,
-        limit: RequestsInFlight,
+        client: Renewable,
+        (version, limit): (VersionSetting, RequestsInFlight),
+        retry_delay_max: Duration,
         runtime: Handle,
         (metrics, board): (TaskMetrics, TaskBoard),
         wake: Thread,
@@ -111,7 +123,9 @@ impl Lane {
             VersionSetting::Auto => tokio::sync::OnceCell::new(),
         };
         let trouble = Trouble { board, requests: Mutex::default() };
-        let shared = Arc::new(Shared { client, product, trouble, metrics, wake });
+        let (too_large, retry_max) = (AtomicUsize::new(usize::MAX), RETRY_MAX.min(retry_delay_max));
+        let shared =
+            Arc::new(Shared { client: Arc::new(client), product, too_large, retry_max, trouble, metrics, wake });
         // One outcome for each request that can be in flight: a send never waits.
         let (outcomes_tx, outcomes) = sync_channel(limit.most());
         Self { runtime, shared, requests: JoinSet::new(), in_flight: 0, limit, outcomes_tx, outcomes }
@@ -121,6 +135,11 @@ impl Lane {
     pub fn greet(&mut self) {
         let shared = Arc::clone(&self.shared);
         self.requests.spawn_on(async move { shared.greet().await }, &self.runtime);
+    }
+
+    /// The runtime that the requests run on.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Whether another body may be handed over.
@@ -146,19 +165,19 @@ impl Lane {
         let request = async move {
             let bytes = Bytes::from(std::mem::take(&mut body.bytes));
             let len = bytes.len();
-            let outcome = shared.deliver(bytes.clone()).await;
-            if matches!(outcome, Outcome::Refused(_)) {
+            let refused = shared.deliver(bytes.clone()).await;
+            if !refused.is_empty() {
                 body.bytes = bytes.to_vec();
             }
             // The receiver is gone only if the task has ended without waiting.
-            let _ = outcomes.send(Written { body, bytes: len, outcome });
+            let _ = outcomes.send(Written { body, bytes: len, refused });
             shared.wake.unpark();
         };
         self.requests.spawn_on(request, &self.runtime);
     }
 
-    /// The next outcome, if there is one.
-    pub fn next_outcome(&mut self) -> Option<Written> {
+    /// The next body that is decided, if there is one.
+    pub fn next_written(&mut self) -> Option<Written> {
         while let Some(ended) = self.requests.try_join_next() {
             // A panic in a request is a bug of ours, as one of the task itself: the task fails with it instead of waiting for ever.
             if let Err(error) = ended
@@ -182,7 +201,7 @@ impl Lane {
 impl Shared {
     async fn greet(&self) {
         let mut troubled = Troubled { trouble: &self.trouble, counted: false };
-        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        let mut backoff = Backoff::new(RETRY_MIN, self.retry_max);
         while let Err(verdict) = self.product().await {
             self.pause(&mut troubled, &mut backoff, verdict).await;
         }
@@ -191,33 +210,40 @@ impl Shared {
         self.wake.unpark();
     }
 
-    /// Tries until there is a decision.
-    async fn deliver(&self, body: Bytes) -> Outcome {
+    /// Tries until every line is decided; gives back those that are refused.
+    async fn deliver(&self, body: Bytes) -> Vec<RefusedLine> {
         let mut troubled = Troubled { trouble: &self.trouble, counted: false };
-        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
-        loop {
+        let mut backoff = Backoff::new(RETRY_MIN, self.retry_max);
+        let mut hunt = Hunt::new(body);
+        while let Some(piece) = hunt.next(self.too_large.load(Relaxed)) {
+            if hunt.is_on() {
+                self.metrics.hunt_request();
+            }
             let verdict = match self.product().await {
-                Ok(product) => self.write(product, body.clone()).await,
+                Ok(product) => self.write(product, piece.clone()).await,
                 Err(verdict) => verdict,
             };
-            let outcome = match verdict {
-                Verdict::Transient { .. } | Verdict::Configuration { .. } => {
+            if matches!(verdict, Verdict::TooLarge { .. }) {
+                self.too_large.fetch_min(piece.len(), Relaxed);
+            }
+            match hunt.judge(verdict) {
+                Some(wait) => {
                     self.metrics.retry();
-                    self.pause(&mut troubled, &mut backoff, verdict).await;
-                    continue;
+                    self.pause(&mut troubled, &mut backoff, wait).await;
                 }
-                Verdict::Done => Outcome::Stored,
-                refused => Outcome::Refused(refused),
-            };
-            troubled.over();
-            return outcome;
+                None => {
+                    troubled.over();
+                    backoff.reset();
+                }
+            }
         }
+        hunt.into_refused()
     }
 
     async fn write(&self, product: Product, body: Bytes) -> Verdict {
         let _in_flight = self.metrics.request_in_flight();
         let sent = Instant::now();
-        let verdict = self.client.write(product, body).await;
+        let verdict = self.client.client().write(product, body).await;
         self.metrics.stage(Stage::Sink, sent.elapsed());
         self.metrics.request(match verdict {
             Verdict::Done => RequestOutcome::Done,
@@ -232,17 +258,26 @@ impl Shared {
 
     /// The server's product, asked for once.
     async fn product(&self) -> Result<Product, Verdict> {
-        let detect = || async { self.client.detect().await.map(|detected| detected.product).map_err(Verdict::from) };
+        let detect =
+            || async { self.client.client().detect().await.map(|detected| detected.product).map_err(Verdict::from) };
         self.product.get_or_try_init(detect).await.copied()
+    }
+
+    /// Reads the secrets again, which takes files: not on a thread of the runtime.
+    async fn renew(&self) {
+        let client = Arc::clone(&self.client);
+        // It fails only if the runtime is shutting down.
+        let _ = tokio::task::spawn_blocking(move || client.renew()).await;
     }
 
     async fn pause(&self, troubled: &mut Troubled<'_>, backoff: &mut Backoff, verdict: Verdict) {
         let pause = match verdict {
             Verdict::Configuration { reason } => {
                 troubled.report(|since| TaskState::Held { reason, since });
+                self.renew().await;
                 backoff.next(None).min(HELD_MAX)
             }
-            Verdict::Transient { reason, retry_after } => {
+            Verdict::Transient { reason, retry_after, .. } => {
                 troubled.report(|since| TaskState::Retrying { reason, since });
                 backoff.next(retry_after)
             }
@@ -277,8 +312,8 @@ impl Troubled<'_> {
     }
 
     /// The request got through.
-    fn over(self) {
-        if self.counted {
+    fn over(&mut self) {
+        if std::mem::take(&mut self.counted) {
             self.trouble.lock().now -= 1;
         }
     }

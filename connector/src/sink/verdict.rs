@@ -6,6 +6,7 @@
 //! - what cannot be told for certain keeps the data: an unknown answer is retried or held, never taken for an
 //!   acknowledgement or for a fault of the records.
 
+mod greptime;
 mod message;
 
 use std::time::Duration;
@@ -58,8 +59,9 @@ pub enum Verdict {
         /// The server says that it has stored every line it did not refuse: sending the rest again is harmless and useless. If
         /// false, nothing is stored or nothing is known: the rest has to be sent again.
         stored_rest: bool,
-        /// `lines` holds every refused line. Only InfluxDB 3's list is complete: the others report the first failing cause and
-        /// let it mask the rest, so that the remaining bad lines have to be found by bisecting.
+        /// `lines` holds every refused line. InfluxDB 3's list is complete, and InfluxDB 1's of lines that it could not parse while it
+        /// stored the rest: its handler tells of those only if the write itself went well. All other causes mask one another, so
+        /// that the remaining bad lines have to be found by sending the rest again.
         complete: bool,
         /// The refused lines the answer names.
         lines: Vec<RejectedLine>,
@@ -87,6 +89,9 @@ pub enum Verdict {
         reason: String,
         /// How long the server asks to be left alone.
         retry_after: Option<Duration>,
+        /// A line of the body may be what makes the server fail: InfluxDB 3.6 to 3.9 drops the connection over a refused line
+        /// that has a multi-byte character across its twentieth byte, and no number of tries would change that.
+        suspicious: bool,
     },
 }
 
@@ -104,6 +109,9 @@ pub struct RejectedLine {
 /// The verdict on `answer`, given by a server that speaks like `product`.
 pub fn judge(product: Product, answer: &Answer) -> Verdict {
     let message = Message::parse(&answer.body);
+    if let Some(code) = message.greptime {
+        return greptime::judge(code, answer, &message);
+    }
     match answer.status {
         200..=299 => accepted(answer.status, &message),
         300..=399 => redirected(answer),
@@ -122,7 +130,7 @@ pub fn judge(product: Product, answer: &Answer) -> Verdict {
 pub fn judge_failure(failure: Failure, reason: String) -> Verdict {
     match failure.is_configuration() {
         true => Verdict::Configuration { reason },
-        false => Verdict::Transient { reason, retry_after: None },
+        false => Verdict::Transient { reason, retry_after: None, suspicious: failure == Failure::Interrupted },
     }
 }
 
@@ -153,7 +161,9 @@ impl Verdict {
             Self::RejectedWhole { reason } => Self::RejectedWhole { reason: full(reason) },
             Self::TooLarge { reason } => Self::TooLarge { reason: full(reason) },
             Self::Configuration { reason } => Self::Configuration { reason: full(reason) },
-            Self::Transient { reason, retry_after } => Self::Transient { reason: full(reason), retry_after },
+            Self::Transient { reason, retry_after, suspicious } => {
+                Self::Transient { reason: full(reason), retry_after, suspicious }
+            }
         }
     }
 }
@@ -161,15 +171,16 @@ impl Verdict {
 // === impl RejectedLine ===
 
 impl RejectedLine {
-    /// Where in `body` this line is, counted from 0: by its number, or as the first line that is, or begins with, the quoted
-    /// text. `None` if the answer does not tell.
-    pub fn find_in(&self, body: &[u8]) -> Option<usize> {
-        let mut lines = body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    /// Where in `body` this line is, counted from 0: by its number, or every line that is the quoted text. None if the answer does not
+    /// tell, or tells what is not there; a line is not blamed for beginning like a quoted one, which may have been cut.
+    pub fn find_in(&self, body: &[u8]) -> Vec<usize> {
+        let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         if let Some(number) = self.number {
-            return lines.nth(number.checked_sub(1)?).map(|_| number - 1);
+            return number.checked_sub(1).filter(|&index| index < lines.count()).into_iter().collect();
         }
-        let text = self.text.as_deref().filter(|text| !text.is_empty())?.as_bytes();
-        lines.clone().position(|line| line == text).or_else(|| lines.position(|line| line.starts_with(text)))
+        let Some(text) = self.text.as_deref().filter(|text| !text.is_empty()) else { return Vec::new() };
+        let is_quoted = |(index, line): (usize, &[u8])| (line == text.as_bytes()).then_some(index);
+        lines.enumerate().filter_map(is_quoted).collect()
     }
 }
 
@@ -194,13 +205,13 @@ fn redirected(answer: &Answer) -> Verdict {
 fn bad_request(message: &Message) -> Verdict {
     let text = message.text.as_str();
     // InfluxDB 3, when a body holds no line: there is nothing to store.
-    if text.ends_with("incoming write was empty") {
+    if message.own_words().ends_with("incoming write was empty") {
         return Verdict::Done;
     }
     if message.is_html {
         return configuration(400, message, "a proxy answered, not InfluxDB: check influx.url");
     }
-    if text.contains("too big") && text.contains("data size") {
+    if message::is_too_large(text) {
         return Verdict::TooLarge { reason: words(400, message) };
     }
     if let Some(rejected) = rejected_lines(400, message) {
@@ -209,9 +220,9 @@ fn bad_request(message: &Message) -> Verdict {
     if let Some(advice) = message::parameter_advice(message) {
         return configuration(400, message, advice);
     }
-    if message::is_damaged_gzip(text) {
+    if message::is_damaged(text) {
         let reason = format!("{}; if it goes on, set influx.compression=none", words(400, message));
-        return Verdict::Transient { reason, retry_after: None };
+        return Verdict::Transient { reason, retry_after: None, suspicious: false };
     }
     Verdict::RejectedWhole { reason: words(400, message) }
 }
@@ -227,7 +238,7 @@ fn unprocessable(message: &Message) -> Verdict {
 /// The bad lines, if that is what the message is about.
 fn rejected_lines(status: u16, message: &Message) -> Option<Verdict> {
     let stored_rest = message.is_partial_write();
-    let (lines, complete) = message.rejected_lines();
+    let (lines, complete) = message.rejected_lines(stored_rest);
     if lines.is_empty() && !stored_rest {
         return None;
     }
@@ -239,7 +250,7 @@ fn rejected_lines(status: u16, message: &Message) -> Option<Verdict> {
 fn server_error(answer: &Answer, message: &Message) -> Verdict {
     let text = message.text.as_str();
     // InfluxDB Enterprise: the write is queued for a node that is away.
-    if text.contains("hinted handoff queue not empty") {
+    if message.own_words().contains("hinted handoff queue not empty") {
         return Verdict::Done;
     }
     if text.starts_with("retention policy not found") {
@@ -258,7 +269,8 @@ fn server_error(answer: &Answer, message: &Message) -> Verdict {
 }
 
 fn transient(answer: &Answer, message: &Message) -> Verdict {
-    Verdict::Transient { reason: words(answer.status, message), retry_after: answer.retry_after }
+    let suspicious = answer.status == 500 && !message::is_strain(&message.text);
+    Verdict::Transient { reason: words(answer.status, message), retry_after: answer.retry_after, suspicious }
 }
 
 fn configuration(status: u16, message: &Message, advice: &str) -> Verdict {

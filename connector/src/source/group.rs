@@ -1,7 +1,8 @@
 //! Life in the consumer group: librdkafka's callbacks become events, which the pipeline answers when it is ready.
 
-use std::sync::Mutex;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as RespErr;
 use rdkafka::client::ClientContext;
@@ -24,6 +25,14 @@ pub enum GroupEvent {
     Lost(Vec<TopicPartition>),
     /// A commit ended.
     Committed(Result<(), String>),
+    /// The log of a partition no longer has the offset to read on from: it was cut off by retention, or made anew. It is read on from
+    /// where `auto.offset.reset` says.
+    OffsetReset {
+        /// The partition.
+        partition: TopicPartition,
+        /// librdkafka's words, with the offsets.
+        reason: String,
+    },
     /// The client reports an error that concerns more than one partition.
     ClientError {
         /// librdkafka's code.
@@ -37,9 +46,42 @@ pub enum GroupEvent {
 #[derive(Debug, Default)]
 pub(super) struct Group {
     events: Mutex<Vec<GroupEvent>>,
+    pub(super) resets: Arc<Resets>,
     closing: AtomicBool,
     /// How often a callback was called: a poll that says «nothing» may have called one, with more behind it.
     heard: AtomicU64,
+}
+
+/// Partitions whose log begins anew for us, until their first record from there is taken.
+#[derive(Debug, Default)]
+pub(super) struct Resets {
+    /// Looked at for each hole in the offsets, so without a lock.
+    any: AtomicBool,
+    partitions: Mutex<HashSet<TopicPartition>>,
+}
+
+// === impl Resets ===
+
+impl Resets {
+    pub(super) fn note(&self, partition: TopicPartition) {
+        self.lock().insert(partition);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Whether the partition's log begins anew with the record at hand. librdkafka tells before it fetches from there.
+    pub(super) fn take(&self, partition: &TopicPartition) -> bool {
+        if !self.any.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut partitions = self.lock();
+        let begins = partitions.remove(partition);
+        self.any.store(!partitions.is_empty(), Ordering::Release);
+        begins
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<TopicPartition>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 // === impl Group ===
@@ -71,9 +113,16 @@ impl Group {
 }
 
 impl ClientContext for Group {
-    /// librdkafka's own lines repeat what comes as errors and events; they are for whoever looks closer.
+    /// librdkafka's own lines repeat what comes as errors and events; they are for whoever looks closer. One of them is the only word of a
+    /// partition whose log no longer has the offset to read on from.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.hear();
+        if facility == "OFFSET"
+            && let Some(partition) = reset_partition(message)
+        {
+            self.resets.note(partition.clone());
+            self.push(GroupEvent::OffsetReset { partition, reason: message.to_owned() });
+        }
         tracing::debug!(target: "librdkafka", ?level, facility, message, "librdkafka");
     }
 
@@ -135,4 +184,38 @@ pub(super) fn unassign(consumer: &BaseConsumer<Group>, partitions: &TopicPartiti
 
 fn to_vec(partitions: &TopicPartitionList) -> Vec<TopicPartition> {
     partitions.elements().iter().map(|element| TopicPartition::new(element.topic(), element.partition())).collect()
+}
+
+/// The partition of librdkafka's `prices [3]: offset reset (at offset 7 …) to …`.
+fn reset_partition(message: &str) -> Option<TopicPartition> {
+    let (place, _) = message.split_once("]: offset reset (at ")?;
+    // The line may begin with the thread's name.
+    let (topic, partition) = place.rsplit_once(" [")?;
+    Some(TopicPartition::new(topic.rsplit(' ').next()?, partition.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_read_from_librdkafkas_line_and_nothing_else_is_taken_for_one() {
+        let line = "[thrd:main]: prices [3]: offset reset (at offset 7 (leader epoch 0), broker 1) to cached BEGINNING offset 9: fetch failed";
+        for line in [line, line.strip_prefix("[thrd:main]: ").unwrap()] {
+            assert_eq!(reset_partition(line), Some(TopicPartition::new("prices", 3)), "{line}");
+        }
+        for other in ["prices [3]: something else", "offset reset (at ", "", "a [b]: offset reset (at offset 1)"] {
+            assert_eq!(reset_partition(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_reset_is_told_once() {
+        let (resets, partition) = (Resets::default(), TopicPartition::new("prices", 3));
+        assert!(!resets.take(&partition));
+        resets.note(partition.clone());
+        assert!(!resets.take(&TopicPartition::new("prices", 4)));
+        assert!(resets.take(&partition));
+        assert!(!resets.take(&partition));
+    }
 }

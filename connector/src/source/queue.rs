@@ -37,6 +37,10 @@ pub(super) struct TaskQueue<C: ConsumerContext> {
     consumer: Arc<BaseConsumer<C>>,
 }
 
+// SAFETY: the queue and the messages belong to librdkafka, whose handles any thread may use; the buffer of pointers holds nothing between
+// two drains, and the rest is `Send` itself.
+unsafe impl<C: ConsumerContext + Send + Sync> Send for TaskQueue<C> {}
+
 /// A consumed message, or an error that concerns one partition.
 pub(super) struct Message<'a>(&'a rdsys::rd_kafka_message_t);
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use crate::config::{ConnectorConfig, WorkerConfig};
 
@@ -38,6 +39,8 @@ const FIXED: &[(&str, &str)] = &[("enable.auto.commit", "false"), ("enable.auto.
 /// The settings of one task's consumer. What is set later weighs more: our choice, the worker's, the connector's.
 pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32) -> ClientConfig {
     let mut config = ClientConfig::new();
+    // That a log no longer has the offset to read on from is told in a warning, and nowhere else.
+    config.set_log_level(RDKafkaLogLevel::Warning);
     config.set("client.id", format!("connector-consumer-{}-{task}", connector.name));
     let classic = connector.consumer.get("group.protocol").is_none_or(|protocol| protocol == "classic");
     for (key, value) in DEFAULTS.iter().filter(|(key, _)| classic || !CLASSIC.contains(key)) {

@@ -1,9 +1,11 @@
 //! The assigned partitions and the batches being filled, by slot.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use rdkafka::message::{BorrowedMessage, Message as _};
 
+use super::group::Resets;
 use super::message;
 use crate::batch::{Batch, Inputs, Record};
 use crate::record::TopicPartition;
@@ -23,6 +25,9 @@ struct Latest {
     drain: u64,
     first: i64,
     next: i64,
+    /// The log has begun anew below what was taken before. From then on librdkafka's own position is that of the old log, until the new one
+    /// has grown beyond it.
+    anew: bool,
 }
 
 /// The assigned partitions and the batches being filled. A slot's number is good until its partition is given back.
@@ -37,6 +42,7 @@ pub(super) struct Slots {
     by_id: HashMap<(usize, i32), Option<usize>>,
     pub(super) filled: VecDeque<Filled>,
     pub(super) spare: Vec<Batch>,
+    pub(super) resets: Arc<Resets>,
 }
 
 // === impl Slots ===
@@ -66,6 +72,19 @@ impl Slots {
         }
     }
 
+    pub(super) fn taken_to(&self, slot: usize) -> Option<i64> {
+        self.partitions.get(slot)?.as_ref()?;
+        Some(self.latest[slot].next)
+    }
+
+    /// The partitions whose log has begun anew, with the offset after the last record taken.
+    pub(super) fn begun_anew(&self) -> impl Iterator<Item = (&TopicPartition, i64)> {
+        let slots = self.partitions.iter().zip(&self.latest);
+        slots
+            .filter(|(_, latest)| latest.anew)
+            .filter_map(|(partition, latest)| Some((partition.as_ref()?, latest.next)))
+    }
+
     pub(super) fn find<'a>(
         &mut self,
         topic_id: usize,
@@ -82,8 +101,20 @@ impl Slots {
     /// Gives back whether the record was taken.
     ///
     /// A rebalance pauses every partition for a moment, and librdkafka then goes back to the position that it noted last. If that
-    /// falls into a drain, the drain's records come once more. Those are passed over here; anything older is for the ledger to refuse.
+    /// falls into a drain, the drain's records come once more. Those are passed over here, unless the log begins anew; anything older is
+    /// for the ledger to refuse.
     pub(super) fn push(&mut self, slot: usize, record: &Record<'_>, wanted: Inputs) -> bool {
+        let begins_anew = record.offset != self.latest[slot].next
+            && self.partitions[slot].as_ref().is_some_and(|partition| self.resets.take(partition));
+        if begins_anew {
+            let before = self.latest[slot];
+            let anew = before.anew || record.offset < before.next;
+            self.latest[slot] = Latest { drain: self.drains, first: record.offset, next: record.offset, anew };
+            // A batch holds ascending offsets.
+            if !self.open[slot].is_empty() {
+                self.close_slot(slot);
+            }
+        }
         let latest = &mut self.latest[slot];
         if (latest.first..latest.next).contains(&record.offset) {
             return false;

@@ -31,7 +31,7 @@ pub struct Reject {
 /// # Errors
 ///
 /// The first broken rule, in words.
-pub(super) fn check(raw: RawOutput, num_records: usize) -> Result<Output, String> {
+pub(crate) fn check(raw: RawOutput, num_records: usize) -> Result<Output, String> {
     let RawOutput { lines, records, rejects } = raw;
     check_column("lines", &lines)?;
     check_column("reasons", &rejects.reasons)?;

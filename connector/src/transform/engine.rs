@@ -1,7 +1,7 @@
 //! Loads modules: from bytes to something that can be instantiated in microseconds. One engine a process.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -11,7 +11,9 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Store};
 use wit_component::ComponentEncoder;
 
-use super::host::{self, ConfigureParams, ConfigureResult, HostState, Instance, TransformParams, TransformResult};
+use super::host::{
+    self, ConfigureParams, ConfigureResult, GuestLog, HostState, Instance, TransformParams, TransformResult,
+};
 use super::{Limits, builtin};
 use crate::config::ModuleRef;
 
@@ -271,9 +273,13 @@ impl Module {
         &self.digest
     }
 
-    pub(super) fn store(&self, limits: Limits) -> Store<HostState> {
-        let mut store =
-            Store::new(&self.engine.engine, HostState::new(limits.memory_max_bytes, self.digest.to_string()));
+    /// The digest, to be kept.
+    pub fn shared_digest(&self) -> &Arc<str> {
+        &self.digest
+    }
+
+    pub(super) fn store(&self, limits: Limits, log: Arc<Mutex<GuestLog>>) -> Store<HostState> {
+        let mut store = Store::new(&self.engine.engine, HostState::new(limits.memory_max_bytes, log));
         store.limiter(|state| state);
         store.set_hostcall_fuel(RESULT_MAX_BYTES);
         store

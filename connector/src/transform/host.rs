@@ -3,6 +3,7 @@
 //! Columns go in borrowed (one copy into guest memory each) and come out as plain vectors (one bulk copy each); nothing
 //! here costs anything per record.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -76,25 +77,25 @@ pub(super) struct BatchColumns<'a> {
 /// A column as a guest gave it back: nothing about it is known yet.
 #[derive(ComponentType, Lift, Debug, Default)]
 #[component(record)]
-pub(super) struct RawColumn {
-    pub(super) bytes: Vec<u8>,
-    pub(super) ends: Vec<u32>,
+pub(crate) struct RawColumn {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) ends: Vec<u32>,
 }
 
 #[derive(ComponentType, Lift, Debug, Default)]
 #[component(record)]
-pub(super) struct RawRejects {
-    pub(super) records: Vec<u32>,
-    pub(super) reasons: RawColumn,
+pub(crate) struct RawRejects {
+    pub(crate) records: Vec<u32>,
+    pub(crate) reasons: RawColumn,
 }
 
 /// A result as a guest gave it back; `check` turns it into an `Output`.
 #[derive(ComponentType, Lift, Debug, Default)]
 #[component(record)]
-pub(super) struct RawOutput {
-    pub(super) lines: RawColumn,
-    pub(super) records: Vec<u32>,
-    pub(super) rejects: RawRejects,
+pub(crate) struct RawOutput {
+    pub(crate) lines: RawColumn,
+    pub(crate) records: Vec<u32>,
+    pub(crate) rejects: RawRejects,
 }
 
 #[derive(ComponentType, Lift, Clone, Copy)]
@@ -123,7 +124,7 @@ pub(super) type TransformResult = (RawOutput,);
 pub(super) struct HostState {
     memory_max_bytes: usize,
     memory_bytes: usize,
-    log: GuestLog,
+    log: Arc<Mutex<GuestLog>>,
 }
 
 /// An instance with its exports looked up. The functions are kept untyped: parameters are borrowed, so their type is
@@ -139,9 +140,9 @@ pub(super) struct Instance {
 #[error("linear memory limit of {0} bytes")]
 struct MemoryLimit(usize);
 
-/// Rate limit of a guest's messages.
+/// Rate limit of a transform's messages. It outlives the instance.
 #[derive(Debug)]
-struct GuestLog {
+pub(super) struct GuestLog {
     digest: String,
     window: Instant,
     written: u32,
@@ -183,8 +184,7 @@ impl<'a> From<&'a batch::NullableColumn> for NullableColumnIn<'a> {
 // === impl HostState ===
 
 impl HostState {
-    pub(super) fn new(memory_max_bytes: usize, digest: String) -> Self {
-        let log = GuestLog { digest, window: Instant::now(), written: 0, dropped: 0 };
+    pub(super) fn new(memory_max_bytes: usize, log: Arc<Mutex<GuestLog>>) -> Self {
         Self { memory_max_bytes, memory_bytes: 0, log }
     }
 
@@ -264,10 +264,12 @@ impl Instance {
 pub(super) fn link_log(linker: &mut Linker<HostState>, interface: &str) -> wasmtime::Result<()> {
     linker.instance(interface)?.func_wrap(
         "write",
-        |mut store: StoreContextMut<'_, HostState>, (level, message): (Level, WasmStr)| {
-            if store.data_mut().log.admits() {
-                let text = message.to_str(&store)?;
-                store.data().log.write(level, &text);
+        |store: StoreContextMut<'_, HostState>, (level, message): (Level, WasmStr)| {
+            // Of one thread, so it is free; a panic in between would leave nothing half done.
+            let log = Arc::clone(&store.data().log);
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if log.admits() {
+                log.write(level, &message.to_str(&store)?);
             }
             Ok(())
         },
@@ -275,6 +277,10 @@ pub(super) fn link_log(linker: &mut Linker<HostState>, interface: &str) -> wasmt
 }
 
 impl GuestLog {
+    pub(super) fn new(digest: &str) -> Self {
+        Self { digest: digest.to_owned(), window: Instant::now(), written: 0, dropped: 0 }
+    }
+
     /// Whether one more message may be written in this second.
     fn admits(&mut self) -> bool {
         if self.window.elapsed() >= Duration::from_secs(1) {

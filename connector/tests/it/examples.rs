@@ -46,7 +46,7 @@ fn run(folder: &Path) {
 
     let mut command = Command::new(BINARY);
     command.args(["--log-format", "json", "run", "--listeners", "http://127.0.0.1:0"]);
-    command.args(["--bootstrap-servers", services::kafka()]).arg(&file).env("INFLUXDB_URL", database.url);
+    command.args(["--bootstrap-servers", services::kafka()]).arg(&file).env("INFLUXDB_URL", &database.url);
     let mut sluice = Sluice::spawn(command, tempfile::tempdir().unwrap());
     sluice.until(&format!("the points of {name}"), |_| equal(database.lines(), &expected));
     sluice.stop();

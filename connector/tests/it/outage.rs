@@ -1,9 +1,9 @@
 //! What is merely away is waited for, what is wrong holds the data: nothing is lost, and it goes on by itself.
 
-use crate::support::forward::ClosedPort;
 use crate::support::influx::Database;
 use crate::support::kafka::{Topic, unique};
 use crate::support::points::{Points, feed};
+use crate::support::proxy::Proxy;
 use crate::support::scripted_influx::{Scripted, ScriptedInflux};
 use crate::support::sluice::{Connector, Sluice};
 
@@ -29,7 +29,7 @@ fn arrives_once(mut sluice: Sluice, topic: &Topic, connector: &Connector, influx
 fn an_influxdb_that_starts_later_gets_everything() {
     let topic = topic_with_prices("later");
     let database = Database::create("later");
-    let port = ClosedPort::choose();
+    let port = Proxy::closed();
     let url = format!("http://{}", port.address());
     let connector = Connector::new(&topic, "l").set("influx.url", &url).set("influx.database", &database.name);
     let mut sluice = Sluice::start(&[&connector]);
@@ -125,7 +125,7 @@ fn a_kafka_that_is_not_there_is_waited_for_and_told_of() {
     let topic = Topic::create("nobroker", 1);
     let influx = ScriptedInflux::v1("prices");
     let connector = Connector::new(&topic, "b").into_scripted(&influx);
-    let brokers = ClosedPort::choose().address();
+    let brokers = Proxy::closed().address();
     let mut sluice = Sluice::start_with(&[&connector], &["--bootstrap-servers", &brokers]);
     let warning = sluice.until("a warning", |sluice| sluice.logged(&["no answer from kafka", &brokers]));
     assert!(warning.contains("\"level\":\"WARN\"") && warning.contains("bootstrap.servers"), "{warning}");

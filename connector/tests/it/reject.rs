@@ -83,7 +83,7 @@ fn a_line_that_influxdb_refuses_stops_the_task_and_is_not_committed() {
     topic.produce(&[Record::price(0, LONG_AGO_MS, "XRP-USD", "0.5")]);
     assert_eq!(sluice.wait(), Some(1));
     let line = sluice.logged(&["\"message\":\"task failed\""]).unwrap();
-    for told in [database.url, &format!("{}-0 offset 100", topic.name), "field type conflict", "XRP-USD"] {
+    for told in [&database.url, &format!("{}-0 offset 100", topic.name), "field type conflict", "XRP-USD"] {
         assert!(line.contains(told), "{told:?} is not told in: {line}");
     }
     assert_eq!(group.committed()[&0], 100);

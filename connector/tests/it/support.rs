@@ -1,11 +1,14 @@
 //! What the tests share.
 
-pub(crate) mod forward;
+pub(crate) mod dead_records;
 pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod kafka;
+pub(crate) mod letters;
 pub(crate) mod metrics;
+pub(crate) mod own;
 pub(crate) mod points;
+pub(crate) mod proxy;
 pub(crate) mod scripted_influx;
 pub(crate) mod services;
 pub(crate) mod sluice;

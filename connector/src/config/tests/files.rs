@@ -72,6 +72,7 @@ fn faults_in_json_name_the_key_and_never_a_value() {
     let cases = [
         (r#"{"a":["hunter2"],"b":{"c":"hunter2"},"d":null}"#, 3),
         (r#"{"a":"hunter2","a":"hunter2"}"#, 1),
+        (r#"{"":"hunter2"}"#, 1),
         (r#"{"name":"a","config":{"name":"b"}}"#, 1),
         (r#"{"name":"a","config":{},"initial_state":"PAUSED"}"#, 1),
         ("\"hunter2\"", 1),

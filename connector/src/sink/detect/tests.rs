@@ -46,7 +46,7 @@ fn a_failed_detection_is_held_or_retried_like_a_failed_write() {
     let wait = Some(Duration::from_secs(3));
     let error = DetectError::Transient { reason: "a".into(), retry_after: wait };
     assert_eq!(error.to_string(), "a");
-    assert_eq!(Verdict::from(error), Verdict::Transient { reason: "a".into(), retry_after: wait });
+    assert_eq!(Verdict::from(error), Verdict::Transient { reason: "a".into(), retry_after: wait, suspicious: false });
     let error = DetectError::Configuration { reason: "b".into() };
     assert_eq!(Verdict::from(error), Verdict::Configuration { reason: "b".into() });
 }

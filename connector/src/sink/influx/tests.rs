@@ -233,7 +233,10 @@ async fn verdicts_name_the_attempt_and_carry_the_wait_but_no_secret() {
     let attempted = format!("POST {}/write?db=prices&precision=ns", server.url);
     let write = || client.write(Product::V1, Bytes::from("m f=1 1\n"));
     let reason = format!("{attempted}: 503: busy");
-    assert_eq!(write().await, Verdict::Transient { reason, retry_after: Some(Duration::from_millis(1_500)) });
+    assert_eq!(
+        write().await,
+        Verdict::Transient { reason, retry_after: Some(Duration::from_millis(1_500)), suspicious: false }
+    );
     let reason = format!("{attempted}: 401: authorization failed; check influx.username and influx.password");
     assert_eq!(write().await, Verdict::Configuration { reason });
     let Verdict::Configuration { reason } = write().await else { panic!() };
@@ -259,7 +262,7 @@ async fn no_answer_in_time_is_transient() {
     let verdict = client.write(Product::V1, Bytes::from("m f=1 1\n")).await;
     let reason =
         format!("POST {}/write?db=prices&precision=ns: no answer within 50 ms (influx.request.timeout.ms)", server.url);
-    assert_eq!(verdict, Verdict::Transient { reason, retry_after: None });
+    assert_eq!(verdict, Verdict::Transient { reason, retry_after: None, suspicious: false });
     assert_eq!(
         client.write(Product::V1, Bytes::from("m f=1 1\n")).await,
         Verdict::Done,

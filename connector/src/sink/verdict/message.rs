@@ -14,6 +14,20 @@ const EXCERPT_CHARS: usize = 400;
 /// How InfluxDB 1 and 2 begin a complaint about one line: the line follows, then `': ` and why.
 const UNPARSABLE: &str = "unable to parse '";
 
+/// How InfluxDB 1 begins the complaint about lines that it could not parse when it has stored all others; ` dropped=0` ends it.
+const PARTIAL_UNPARSABLE: &str = "partial write: unable to parse '";
+
+/// What InfluxDB answers 500 for when it is overloaded or out of order, whatever the lines are.
+const STRAIN: [&str; 7] = [
+    "timeout",
+    "write failed",
+    "cache-max-memory-size exceeded",
+    "error from wal",
+    "engine is closed",
+    "no space left",
+    "object store",
+];
+
 /// Texts of 400 answers that are about the request's parameters, by how they begin, and what to do. By the beginning, because a
 /// quoted line further on could hold the same words.
 const PARAMETERS: &[(&str, &str)] = &[
@@ -30,6 +44,9 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("Authorization header was malformed", "check influx.token"),
     ("unacceptable content-encoding", "set influx.compression=none"),
     ("Client sent an HTTP request to an HTTPS server", "begin influx.url with https://"),
+    // VictoriaMetrics
+    ("unsupported path requested", "the server has no such endpoint: check influx.url"),
+    ("missing authorization", "check influx.username and influx.password"),
 ];
 
 /// An error answer, taken apart.
@@ -39,6 +56,8 @@ pub(super) struct Message {
     pub(super) text: String,
     /// The member `code`, if it is text.
     pub(super) code: Option<String>,
+    /// The member `code`, if it is a number: GreptimeDB's own status.
+    pub(super) greptime: Option<u64>,
     /// The number of the first bad line, from 1 (QuestDB, InfluxDB's clouds).
     line: Option<usize>,
     /// The member `data` of InfluxDB 3.
@@ -86,11 +105,30 @@ pub(super) fn parameter_advice(message: &Message) -> Option<&'static str> {
     PARAMETERS.iter().find(|(beginning, _)| message.text.starts_with(beginning)).map(|(_, advice)| *advice)
 }
 
-/// Whether a 400 says that the compressed bytes did not arrive whole. Go's words, then InfluxDB 3's.
-pub(super) fn is_damaged_gzip(text: &str) -> bool {
+/// Whether a 400 says that the bytes did not arrive whole. Go's words, InfluxDB 3's, then VictoriaMetrics's, which has the same words for
+/// a line that is too long.
+pub(super) fn is_damaged(text: &str) -> bool {
+    const BEGINNINGS: [&str; 6] =
+        ["gzip: ", "flate: ", "zlib: ", "error decoding gzip stream", "cannot read ", "cannot decompress data"];
     let text = text.trim();
-    ["EOF", "unexpected EOF"].contains(&text)
-        || ["gzip: ", "flate: ", "zlib: ", "error decoding gzip stream"].iter().any(|begin| text.starts_with(begin))
+    let begins = BEGINNINGS.iter().any(|begin| text.starts_with(begin)) && !text.contains("too long line");
+    begins || ["EOF", "unexpected EOF"].contains(&text)
+}
+
+/// Whether a 400 says that the request is too large: VictoriaMetrics, whose versions have different words for it.
+pub(super) fn is_too_large(text: &str) -> bool {
+    text.starts_with("too big ") && (text.contains("data size") || text.contains("maxRequestSize"))
+}
+
+/// What VictoriaMetrics says, without the request that it puts before it.
+fn without_request(text: &str) -> &str {
+    let said = text.strip_prefix("remoteAddr: ").and_then(|rest| rest.split_once("; requestURI: "));
+    said.and_then(|(_, rest)| rest.split_once("; ")).map_or(text, |(_, said)| said)
+}
+
+/// Whether a 500 is known to be the server's own trouble.
+pub(super) fn is_strain(text: &str) -> bool {
+    STRAIN.iter().any(|words| text.contains(words))
 }
 
 // === impl Message ===
@@ -102,12 +140,14 @@ impl Message {
         let body = body.trim();
         let Some((value, is_cut)) = parse_json(body) else {
             let is_html = body.starts_with('<');
-            return Self { text: body.to_owned(), is_html, ..Self::default() };
+            return Self { text: without_request(body).to_owned(), is_html, ..Self::default() };
         };
         let text = ["error", "message"].iter().find_map(|key| value[*key].as_str()).unwrap_or(body);
         Self {
             text: text.to_owned(),
             code: value["code"].as_str().map(str::to_owned),
+            // Below a thousand it is the HTTP status once more, as proxies put it.
+            greptime: value["code"].as_u64().filter(|&code| code == 0 || code >= 1000),
             line: number(&value["line"]),
             data: Data::parse(&value["data"]),
             is_html: false,
@@ -115,15 +155,18 @@ impl Message {
         }
     }
 
-    /// Whether the server says that it stored what it did not refuse. The words only count before the first quoted line, which
-    /// may hold anything.
+    /// What stands before the first quoted line, which may hold anything: what a record says must not pass for the server's words.
+    pub(super) fn own_words(&self) -> &str {
+        self.text.split(UNPARSABLE).next().unwrap_or_default()
+    }
+
+    /// Whether the server says that it stored what it did not refuse.
     pub(super) fn is_partial_write(&self) -> bool {
-        let own_words = self.text.split(UNPARSABLE).next().unwrap_or_default();
-        own_words.contains("partial write") && !matches!(self.data, Data::First(_))
+        self.own_words().contains("partial write") && !matches!(self.data, Data::First(_))
     }
 
     /// The refused lines the message names, and whether these are all of them.
-    pub(super) fn rejected_lines(&self) -> (Vec<RejectedLine>, bool) {
+    pub(super) fn rejected_lines(&self, stored_rest: bool) -> (Vec<RejectedLine>, bool) {
         match &self.data {
             Data::List(lines) => (lines.clone(), !self.is_cut),
             Data::First(line) => (vec![line.clone()], false),
@@ -132,7 +175,11 @@ impl Message {
                     let reason = excerpt(&self.text);
                     (vec![RejectedLine { number: Some(number), text: None, reason }], false)
                 }
-                None => (quoted_lines(&self.text), false),
+                None => {
+                    let all =
+                        stored_rest && self.text.starts_with(PARTIAL_UNPARSABLE) && self.text.ends_with(" dropped=0");
+                    (quoted_lines(&self.text), all && !self.is_cut)
+                }
             },
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tracing::field::{Field, Visit};
 use tracing::span;
@@ -91,6 +92,19 @@ fn a_flood_of_messages_is_limited_and_counted() {
         });
         assert_eq!(dropped.0, "WARN");
         assert!(dropped.1.parse::<u64>().unwrap() > 0, "{dropped:?}");
+    });
+}
+
+#[test]
+fn a_guest_that_traps_after_each_flood_has_no_fresh_allowance() {
+    let (kept, mut transform) = (Kept::default(), hostile("flood-logs-and-panic"));
+    with_default(kept.clone(), || {
+        let started = Instant::now();
+        for _ in 0..30 {
+            run(&mut transform, &values(["a"])).unwrap_err();
+        }
+        let (told, most) = (kept.by_guest().len(), 10 * (started.elapsed().as_secs() as usize + 2));
+        assert!(told <= most, "{told} messages where {most} may be");
     });
 }
 

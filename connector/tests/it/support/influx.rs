@@ -1,8 +1,11 @@
-//! A database of one test in the real InfluxDB 1.
+//! A database of one test in a real InfluxDB 1.
+
+use std::collections::BTreeMap;
+use std::io;
 
 use serde_json::Value;
 
-use super::http;
+use super::http::{self, Answer};
 use super::kafka::unique;
 use super::points::Points;
 use super::services;
@@ -10,7 +13,7 @@ use super::services;
 /// A database, dropped with the test.
 #[derive(Debug)]
 pub(crate) struct Database {
-    pub(crate) url: &'static str,
+    pub(crate) url: String,
     pub(crate) name: String,
 }
 
@@ -30,9 +33,16 @@ impl Database {
         database
     }
 
+    /// A new database in the InfluxDB at `url`.
+    pub(crate) fn create_on(url: &str, test: &str) -> Self {
+        let database = Self { url: url.to_owned(), name: unique(test) };
+        database.make();
+        database
+    }
+
     /// A database that is not there yet.
     pub(crate) fn unmade(name: &str) -> Self {
-        Self { url: services::influxdb(), name: name.to_owned() }
+        Self { url: services::influxdb().to_owned(), name: name.to_owned() }
     }
 
     /// Makes it.
@@ -40,19 +50,24 @@ impl Database {
         self.command("CREATE DATABASE");
     }
 
-    /// Every point of `cryptos`, with its field.
+    /// Every point of `cryptos` that is a number, with its field.
     pub(crate) fn points(&self) -> Points {
+        self.try_points().unwrap()
+    }
+
+    /// The same of a server that may be away.
+    pub(crate) fn try_points(&self) -> io::Result<Points> {
         let mut points = Points::default();
-        let result = self.query("SELECT * FROM \"cryptos\"");
-        let Some(series) = result.get("series") else { return points };
+        let result = self.try_query("SELECT * FROM \"cryptos\"")?;
+        let Some(series) = result.get("series") else { return Ok(points) };
         let columns: Vec<_> =
             series[0]["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
         for row in series[0]["values"].as_array().unwrap() {
             let time = row[0].as_i64().unwrap();
             let fields = columns.iter().zip(row.as_array().unwrap()).skip(1).filter(|(_, value)| !value.is_null());
-            points.extend(fields.map(|(field, value)| (((*field).to_owned(), time), value.as_f64().unwrap())));
+            points.extend(fields.filter_map(|(field, value)| Some((((*field).to_owned(), time), value.as_f64()?))));
         }
-        points
+        Ok(points)
     }
 
     /// Everything that is stored, as lines of line protocol in the order of their text. Numbers are floats, shortest form.
@@ -77,6 +92,18 @@ impl Database {
         lines
     }
 
+    /// Every point of `measurement`, as its columns, tags among them, in the order of time.
+    pub(crate) fn rows(&self, measurement: &str) -> Vec<BTreeMap<String, Value>> {
+        let result = self.query(&format!("SELECT * FROM \"{measurement}\""));
+        let Some(series) = result.get("series") else { return Vec::new() };
+        let columns: Vec<_> =
+            series[0]["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let row = |row: &Value| {
+            columns.iter().map(|name| (*name).to_owned()).zip(row.as_array().unwrap().iter().cloned()).collect()
+        };
+        series[0]["values"].as_array().unwrap().iter().map(row).collect()
+    }
+
     /// How many points `cryptos` has.
     pub(crate) fn count(&self) -> i64 {
         let result = self.query("SELECT COUNT(*) FROM \"cryptos\"");
@@ -91,22 +118,31 @@ impl Database {
     }
 
     fn query(&self, query: &str) -> Value {
+        self.try_query(query).unwrap()
+    }
+
+    fn try_query(&self, query: &str) -> io::Result<Value> {
         let query = http::encode(query);
-        let answer = http::get(&format!("{}/query?db={}&epoch=ns&q={query}", self.url, self.name)).unwrap();
-        let result = serde_json::from_str::<Value>(&answer.body).unwrap()["results"][0].take();
+        let answer = http::get(&format!("{}/query?db={}&epoch=ns&q={query}", self.url, self.name))?;
+        let result = serde_json::from_str::<Value>(&answer.body)?["results"][0].take();
         assert!(answer.status == 200 && result.get("error").is_none(), "{}", answer.body);
-        result
+        Ok(result)
     }
 
     fn command(&self, command: &str) {
-        let query = http::encode(&format!("{command} \"{}\"", self.name));
-        let answer = http::post(&format!("{}/query?q={query}", self.url), "").unwrap();
+        let answer = self.try_command(command).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    fn try_command(&self, command: &str) -> io::Result<Answer> {
+        let query = http::encode(&format!("{command} \"{}\"", self.name));
+        http::post(&format!("{}/query?q={query}", self.url), "")
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.command("DROP DATABASE");
+        // Best effort: its server may be one that the test has killed.
+        let _ = self.try_command("DROP DATABASE");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scripted_influx::{ScriptedInflux, Value};
+use super::scripted_influx::{Points as Stored, ScriptedInflux, Value};
 
 /// The symbols of a feed.
 pub(crate) const SYMBOLS: [&str; 16] = [
@@ -21,6 +21,9 @@ pub(crate) struct Record {
     pub(crate) value: Option<String>,
     price: Option<(String, f64)>,
 }
+
+/// Field and nanoseconds, and the value.
+pub(crate) type Point = ((String, i64), f64);
 
 /// Points of one measurement: field and nanoseconds to value.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,7 +45,7 @@ impl Record {
     }
 
     /// The field, time and value of the point, if the record was made as a price.
-    pub(crate) fn point(&self, topic: &str, offset: i64) -> Option<((String, i64), f64)> {
+    pub(crate) fn point(&self, topic: &str, offset: i64) -> Option<Point> {
         let (symbol, number) = self.price.clone()?;
         Some(((symbol, nanoseconds(self.timestamp_ms, topic, self.partition, offset)), number))
     }
@@ -64,7 +67,7 @@ pub(crate) fn feed<'a>(
 }
 
 /// The time of a record's point, fixed for ever: a replay by another version must write the same points.
-fn nanoseconds(timestamp_ms: i64, topic: &str, partition: i32, offset: i64) -> i64 {
+pub(crate) fn nanoseconds(timestamp_ms: i64, topic: &str, partition: i32, offset: i64) -> i64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in topic.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
@@ -78,8 +81,13 @@ fn nanoseconds(timestamp_ms: i64, topic: &str, partition: i32, offset: i64) -> i
 impl Points {
     /// The points of `cryptos` in a scripted server.
     pub(crate) fn stored_in(influx: &ScriptedInflux) -> Self {
+        Self::of(influx.points())
+    }
+
+    /// The points of `cryptos` among these.
+    pub(crate) fn of(mut stored: Stored) -> Self {
         let mut points = Self::default();
-        for (time, fields) in influx.points().remove("cryptos").unwrap_or_default() {
+        for (time, fields) in stored.remove("cryptos").unwrap_or_default() {
             points.extend(fields.into_iter().map(|(field, value)| match value {
                 Value::Float(value) => ((field, time), value),
                 other => panic!("a price that is no float: {other:?}"),
@@ -99,6 +107,11 @@ impl Points {
             *counts.entry(field.as_str()).or_default() += 1;
         }
         counts
+    }
+
+    /// The points of `wanted` that are not there, or have another value.
+    pub(crate) fn lacks<'a>(&self, wanted: &'a Self) -> Vec<(&'a (String, i64), &'a f64)> {
+        wanted.0.iter().filter(|(key, value)| self.0.get(*key) != Some(*value)).collect()
     }
 
     /// Compares every point, and shows some that differ.

@@ -71,6 +71,9 @@ struct Scene {
     seen: Seen,
     next: VecDeque<Scripted>,
     always: Option<Scripted>,
+    /// The answer to bodies that hold these words.
+    when: Option<(String, Scripted)>,
+    larger_than: Option<usize>,
 }
 
 // === impl ScriptedInflux ===
@@ -137,7 +140,22 @@ impl ScriptedInflux {
         self.shared.change(|scene| scene.always = answer);
     }
 
-    /// Lets the server do now what hangs, and answer late.
+    /// Gives this answer to every write that holds `words` (and is not compressed).
+    pub(crate) fn answer_when(&self, words: &str, answer: Scripted) {
+        self.shared.change(|scene| scene.when = Some((words.to_owned(), answer)));
+    }
+
+    /// Answers 413 to larger bodies.
+    pub(crate) fn refuse_larger_than(&self, bytes: usize) {
+        self.shared.change(|scene| scene.larger_than = Some(bytes));
+    }
+
+    /// Stores lines with timestamps in nanoseconds.
+    pub(crate) fn store(&self, lines: &str) {
+        self.shared.change(|scene| self.shared.profile.store(&mut scene.seen.store, lines));
+    }
+
+    /// Gives the answers that hang now, late.
     pub(crate) fn release(&self) {
         self.shared.released.send_modify(|count| *count += 1);
     }
@@ -225,7 +243,6 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         let (response, hangs) = shared.change(|scene| scene.write(&shared.profile, &write));
         if hangs {
             released.changed().await.unwrap();
-            return shared.change(|scene| scene.write_late(&shared.profile, &write));
         }
         return response;
     }
@@ -236,16 +253,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 impl Scene {
-    /// Stores what hung until now, and answers as it would have been answered at once.
-    fn write_late(&mut self, profile: &Profile, write: &Write<'_>) -> Response {
-        let response = profile.write(write, &mut self.seen.store);
-        self.seen.lines += if response.status().is_success() { write.lines() } else { 0 };
-        response
-    }
-
     /// The answer to a write, and whether it is held back for ever.
     fn write(&mut self, profile: &Profile, write: &Write<'_>) -> (Response, bool) {
-        let scripted = self.next.pop_front().or_else(|| self.always.clone());
+        let too_large = self.larger_than.is_some_and(|most| write.body.len() > most);
+        let too_large = too_large.then(|| Scripted::new(413, "{\"error\":\"Request Entity Too Large\"}"));
+        let holds = |words: &str| write.body.windows(words.len()).any(|window| window == words.as_bytes());
+        let when = self.when.as_ref().filter(|(words, _)| holds(words)).map(|(_, answer)| answer.clone());
+        let scripted = self.next.pop_front().or_else(|| self.always.clone()).or(too_large).or(when);
         self.seen.writes += 1;
         self.seen.gzipped += usize::from(write.headers.contains_key("content-encoding"));
         let (response, hangs) = match scripted {

@@ -3,14 +3,15 @@
 //! A service is started when the first test asks for it, and ends when its standard input closes, which the kernel does however
 //! this process ends.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docker/local/services");
 
-/// A service, started once.
+/// A service, started once and shared by all tests.
 struct Service {
     name: &'static str,
     /// The variable that says where it is: the user's, and what the script prints.
@@ -21,7 +22,17 @@ struct Service {
 struct Running {
     address: String,
     // Holds the service's standard input open.
-    _script: Option<Child>,
+    _script: Option<Script>,
+}
+
+/// The script of `docker/local`, running one service.
+#[derive(Debug)]
+pub(super) struct Script {
+    process: Child,
+    // Only a drop takes it.
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    printed: BTreeMap<String, String>,
 }
 
 static KAFKA: Service = Service::new("kafka", "SLUICE_TEST_KAFKA");
@@ -65,23 +76,64 @@ impl Service {
         if let Ok(address) = env::var(self.variable) {
             return Ok(Running { address: address.trim_end_matches('/').to_owned(), _script: None });
         }
-        let mut script = Command::new(SCRIPT)
-            .args(["run", self.name])
+        let mut script = Script::start(&["run", self.name], &[])?;
+        let address = script.printed(self.variable).ok_or("its script did not say where it is")?;
+        Ok(Running { address, _script: Some(script) })
+    }
+}
+
+// === impl Script ===
+
+impl Script {
+    /// Starts the script with these arguments and variables, and waits until its service can be used.
+    pub(super) fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
+        let mut process = Command::new(SCRIPT)
+            .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{SCRIPT}: {error}"))?;
-        let stdout = script.stdout.take().ok_or("no standard output")?;
-        let mut address = None;
-        for line in BufReader::new(stdout).lines() {
-            let line = line.map_err(|error| error.to_string())?;
-            match line.split_once('=') {
-                Some((name, value)) if name == self.variable => address = Some(value.to_owned()),
-                _ if line == "READY" => break,
-                _ => {}
+        let orders = process.stdin.take();
+        let stdout = process.stdout.take().ok_or("no standard output")?;
+        let mut script = Self { process, orders, answers: BufReader::new(stdout), printed: BTreeMap::new() };
+        loop {
+            let line = script.next_line()?;
+            if line == "READY" {
+                return Ok(script);
+            }
+            if let Some((name, value)) = line.split_once('=') {
+                script.printed.insert(name.to_owned(), value.to_owned());
             }
         }
-        let address = address.ok_or("its script ended before it was ready, see its words above")?;
-        Ok(Running { address, _script: Some(script) })
+    }
+
+    /// What it printed as `name=…` before it was ready.
+    pub(super) fn printed(&mut self, name: &str) -> Option<String> {
+        self.printed.remove(name)
+    }
+
+    /// Gives an order and waits until it is obeyed. Only for scripts that were started with `--orders`.
+    pub(super) fn order(&mut self, order: &str, answer: &str) {
+        let mut orders = self.orders.as_ref().unwrap();
+        writeln!(orders, "{order}").unwrap();
+        assert_eq!(self.next_line().as_deref(), Ok(answer), "the answer to {order:?}");
+    }
+
+    fn next_line(&mut self) -> Result<String, String> {
+        let mut line = String::new();
+        match self.answers.read_line(&mut line) {
+            Ok(0) => Err("its script ended, see its words above".to_owned()),
+            Ok(_) => Ok(line.trim_end().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        // Its input closes, so it ends.
+        drop(self.orders.take());
+        let _ = self.process.wait();
     }
 }

@@ -65,7 +65,7 @@ impl Connector {
 
     /// Writes into the real InfluxDB.
     pub(crate) fn into_database(self, database: &Database) -> Self {
-        self.set("influx.url", database.url).set("influx.database", &database.name)
+        self.set("influx.url", &database.url).set("influx.database", &database.name)
     }
 
     /// Writes into a scripted InfluxDB 1.

@@ -22,8 +22,14 @@ const MODES: &[(&str, Behaviour)] = &[
     ("ok", ok),
     ("panic", |_| panic!("as asked")),
     ("trap-on-value", trap_on_value),
+    ("trap-every-tenth-call", |batch| trap_every(10, batch)),
+    ("trap-every-second-call-and-on-value", |batch| {
+        trap_on_value(batch);
+        trap_every(2, batch)
+    }),
     ("loop", endless_loop),
     ("memory", endless_memory),
+    ("leak", leak),
     ("stack", |batch| {
         black_box(recurse(u64::MAX - u64::from(batch.partition.unsigned_abs())));
         ok(batch)
@@ -54,12 +60,18 @@ const MODES: &[(&str, Behaviour)] = &[
     ("not-line-protocol", |batch| one_line_each(batch, |_| b"hostile".to_vec())),
     ("empty-line", |batch| one_line_each(batch, |_| Vec::new())),
     ("flood-logs", flood_logs),
+    ("flood-logs-and-panic", |batch| {
+        flood_logs(batch);
+        panic!("as asked")
+    }),
     ("huge-log", huge_log),
     ("huge-output", |batch| {
         one_line_each(batch, |_| [b"hostile f=\"".to_vec(), vec![b'x'; 1 << 20], b"\"".to_vec()].concat())
     }),
+    ("gigabyte", gigabyte),
     ("many-lines", many_lines),
     ("echo-inputs", |batch| one_line_each(batch, |index| echo(batch, index))),
+    ("digest-inputs", |batch| one_line_each(batch, |index| digest(batch, index))),
 ];
 
 /// A setting of the modes that break `configure`.
@@ -87,7 +99,7 @@ impl Guest for Hostile {
         };
         BEHAVIOUR.set(Some(behaviour));
         WHEN.set(settings.iter().find(|setting| setting.key == "when").map(|when| when.value.clone().into_bytes()));
-        let all = mode == "echo-inputs";
+        let all = matches!(mode, "echo-inputs" | "digest-inputs");
         Ok(Inputs { keys: all, headers: all, timestamps: all, offsets: all })
     }
 
@@ -121,6 +133,14 @@ fn trap_on_value(batch: &Batch) -> Output {
     ok(batch)
 }
 
+/// Counts the calls of an instance.
+fn trap_every(calls: u32, batch: &Batch) -> Output {
+    thread_local!(static CALLS: Cell<u32> = const { Cell::new(0) });
+    CALLS.set(CALLS.get() + 1);
+    assert!(CALLS.get() % calls != 0, "the call of which it traps on every one");
+    ok(batch)
+}
+
 fn endless_loop(batch: &Batch) -> Output {
     let mut turns = 0_u64;
     while black_box(turns) < u64::MAX {
@@ -133,6 +153,14 @@ fn endless_memory(batch: &Batch) -> Output {
     let mut kept = Vec::new();
     while black_box(kept.len()) < usize::MAX {
         kept.push(vec![1_u8; 1 << 20]);
+    }
+    ok(batch)
+}
+
+/// 64 KiB for each record, never given back.
+fn leak(batch: &Batch) -> Output {
+    for _ in 0..count(batch) {
+        black_box(vec![1_u8; 64 << 10].leak());
     }
     ok(batch)
 }
@@ -162,6 +190,17 @@ fn huge_log(batch: &Batch) -> Output {
     ok(batch)
 }
 
+/// One line of 1 GiB, in memory that nobody has touched: it costs the host nothing unless it reads it.
+fn gigabyte(batch: &Batch) -> Output {
+    const PAGE: usize = 64 << 10;
+    let pages = (1 << 30) / PAGE;
+    let start = core::arch::wasm32::memory_grow::<0>(pages) * PAGE;
+    // SAFETY: the pages are fresh and nobody else's; the host traps before they would be freed.
+    let bytes = unsafe { Vec::from_raw_parts(start as *mut u8, pages * PAGE, pages * PAGE) };
+    let ends = vec![bytes.len() as u32];
+    Output { lines: Column { bytes, ends }, records: vec![count(batch) - 1], ..nothing() }
+}
+
 /// A thousand lines for each record.
 fn many_lines(batch: &Batch) -> Output {
     let records: Vec<u32> = (0..count(batch)).flat_map(|record| [record; 1000]).collect();
@@ -187,6 +226,37 @@ fn echo(batch: &Batch, index: u32) -> Vec<u8> {
         batch.offsets[index as usize],
     )
     .into_bytes()
+}
+
+/// `hostile,partition=… key="…",value="…",headers="…",timestamp=…i,offset=…i`, where each text is the length and the hash of the bytes,
+/// and the headers' is their number and that of all names and values one after the other.
+fn digest(batch: &Batch, index: u32) -> Vec<u8> {
+    let headers = &batch.headers;
+    let end = headers.ends[index as usize];
+    let start = if index == 0 { 0 } else { headers.ends[index as usize - 1] };
+    let each = |header| [string(&headers.names, header), b"=", string(&headers.values.column, header), b";"].concat();
+    let shown = |column: &NullableColumn| {
+        if column.nulls.contains(&index) { "null".to_owned() } else { hash(string(&column.column, index)) }
+    };
+    format!(
+        "hostile,partition={} key=\"{}\",value=\"{}\",headers=\"{} {}\",timestamp={}i,offset={}i",
+        batch.partition,
+        shown(&batch.keys),
+        shown(&batch.values),
+        end - start,
+        hash(&(start..end).flat_map(each).collect::<Vec<_>>()),
+        batch.timestamps[index as usize],
+        batch.offsets[index as usize],
+    )
+    .into_bytes()
+}
+
+/// The length, and FNV-1a with 64 bits.
+fn hash(bytes: &[u8]) -> String {
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{} {hash:016x}", bytes.len())
 }
 
 fn nullable(column: &NullableColumn, index: u32) -> String {

@@ -92,6 +92,11 @@ impl Profile {
         }
     }
 
+    /// Stores lines with timestamps in nanoseconds.
+    pub(super) fn store(&self, store: &mut Store, lines: &str) {
+        assert!(store_all(store, self.place(), lines, 1).is_empty(), "a line of {lines:?} is refused");
+    }
+
     /// An answer with the headers that all answers of this server carry.
     pub(super) fn respond(&self, status: u16, body: &str) -> Response {
         let built = Response::builder().status(status);

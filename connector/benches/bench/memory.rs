@@ -1,0 +1,97 @@
+//! Resident memory while the sink stalls: twelve partitions full of records, and a server that takes nothing. It has to be flat.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::Options;
+use crate::broker::Broker;
+use crate::process::Child;
+use crate::server::{Server, Stall};
+
+/// As DESIGN's ceiling is measured.
+const PARTITIONS: i32 = 12;
+
+/// The ceiling, in megabytes.
+const CEILING_MB: f64 = 80.0;
+
+/// How many looks are printed.
+const LOOKS: u32 = 10;
+
+/// A process with its stalled server.
+struct Stalled {
+    name: &'static str,
+    sluice: Child,
+    resident_mb: Vec<f64>,
+    _server: Server,
+    _folder: tempfile::TempDir,
+}
+
+pub(crate) fn run(options: &Options) {
+    let broker = Broker::start();
+    println!("\nfilling a topic with {} records of 18 bytes in {PARTITIONS} partitions", options.records);
+    broker.fill("memory", PARTITIONS, options.records);
+    let mut stalled = [
+        Stalled::start(&broker, "no answer", Stall::Hang, false),
+        Stalled::start(&broker, "503", Stall::Unavailable, false),
+        Stalled::start(&broker, "no answer, letters", Stall::Hang, true),
+    ];
+    let (started, total) = (Instant::now(), Duration::from_secs(options.memory_s));
+    println!("resident memory in MB over {} s with a sink that stalls:", options.memory_s);
+    for look in 1..=LOOKS {
+        std::thread::sleep((started + total * look / LOOKS).saturating_duration_since(Instant::now()));
+        stalled.iter_mut().for_each(Stalled::look);
+    }
+    println!("{:<20} {:>8} {:>18}  each tenth of the time", "sink", "peak", "last / 2nd tenth");
+    for one in stalled {
+        let (peak_mb, resident) = (one.sluice.usage().peak_mb, &one.resident_mb);
+        let looks: Vec<String> = resident.iter().map(|mb| format!("{mb:.0}")).collect();
+        let ratio = resident[resident.len() - 1] / resident[1];
+        println!("{:<20} {peak_mb:>8.0} {ratio:>18.2}  {}", one.name, looks.join(" "));
+        let verdict = if peak_mb <= CEILING_MB { "within" } else { "beyond" };
+        println!("{:<20} {verdict} the ceiling of {CEILING_MB:.0} MB", "");
+    }
+}
+
+// === impl Stalled ===
+
+impl Stalled {
+    fn start(broker: &Broker, name: &'static str, stall: Stall, letters: bool) -> Self {
+        let server = Server::stalled(stall);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("memory.properties");
+        let connector = name.replace([' ', ','], "-");
+        let mut settings = vec![
+            format!("name=memory-{connector}"),
+            "topics=memory".to_owned(),
+            "transform.module=builtin:split-concat".to_owned(),
+            format!("influx.url=http://{}", server.address),
+            "influx.database=bench".to_owned(),
+            "influx.request.timeout.ms=86400000".to_owned(),
+        ];
+        if letters {
+            settings.extend([
+                "errors.tolerance=all".to_owned(),
+                format!("errors.deadletterqueue.topic.name=letters-{connector}"),
+                "errors.deadletterqueue.topic.replication.factor=1".to_owned(),
+                "errors.deadletterqueue.context.headers.enable=true".to_owned(),
+            ]);
+        }
+        std::fs::write(&file, settings.join("\n")).unwrap();
+        let arguments = [
+            "--log-level",
+            "error",
+            "run",
+            "--bootstrap-servers",
+            &broker.address,
+            "--listeners",
+            "http://127.0.0.1:0",
+            file.to_str().unwrap(),
+        ];
+        let sluice = Child::spawn(env!("CARGO_BIN_EXE_sluice").into(), &arguments, Stdio::null());
+        Self { name, sluice, resident_mb: Vec::new(), _server: server, _folder: folder }
+    }
+
+    fn look(&mut self) {
+        self.resident_mb.push(self.sluice.usage().resident_mb);
+    }
+}

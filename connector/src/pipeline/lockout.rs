@@ -1,0 +1,68 @@
+//! Brokers that refuse us: wrong credentials, or certificates that one side does not accept. Somebody has to act, so the task is held;
+//! librdkafka tries again by itself, and once a broker lets us in the task goes on.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::Pipeline;
+use crate::status::TaskState;
+
+/// How often a broker is asked whether it lets us in. Each question may hold up the loop for half a second.
+const QUESTION_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How the brokers have refused us.
+#[derive(Debug)]
+pub(super) struct Lockout {
+    next_question: Instant,
+}
+
+impl Pipeline {
+    /// Notes a refusal: the state says why and what to check.
+    pub(super) fn lock_out(&mut self, error: &KafkaError, reason: &str) {
+        let next_question = Instant::now() + QUESTION_INTERVAL;
+        self.lockout.get_or_insert(Lockout { next_question });
+        let advice = advice(error, reason);
+        self.board.set(TaskState::held(format!("kafka {} refuses: {reason}; {advice}", self.brokers)));
+    }
+
+    /// Whether the brokers refuse us, as far as is known. Asks again from time to time.
+    pub(super) fn is_locked_out(&mut self) -> bool {
+        let now = Instant::now();
+        let Some(lockout) = &mut self.lockout else { return false };
+        if now < lockout.next_question {
+            return true;
+        }
+        lockout.next_question = now + QUESTION_INTERVAL;
+        if self.source.is_let_in() {
+            self.let_in();
+        }
+        self.lockout.is_some()
+    }
+
+    /// A broker has answered. The state is said anew.
+    pub(super) fn let_in(&mut self) {
+        if self.lockout.take().is_some() {
+            self.healthy = None;
+            tracing::info!(brokers = self.brokers, "kafka lets us in again");
+        }
+    }
+}
+
+/// What to check, by what librdkafka and OpenSSL say.
+fn advice(error: &KafkaError, reason: &str) -> &'static str {
+    use RDKafkaErrorCode::{ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL};
+    match error.rdkafka_error_code() {
+        // Which of the three OpenSSL knows, and librdkafka does not say.
+        Some(SSL) if reason.contains("verify") => {
+            "the broker's certificate has expired, is for another host than bootstrap.servers and the broker's advertised.listeners name, or is of an authority that is not in ssl.ca.location"
+        }
+        Some(SSL) => {
+            "check security.protocol and the port; if the broker asks for our certificate, ssl.certificate.location and ssl.key.location"
+        }
+        Some(ClusterAuthorizationFailed | GroupAuthorizationFailed) => {
+            "allow the user to read the topic and the group (kafka-acls)"
+        }
+        _ => "check sasl.mechanism, sasl.username and sasl.password; a password changed here needs a restart",
+    }
+}
