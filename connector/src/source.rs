@@ -29,6 +29,7 @@ use queue::TaskQueue;
 use slots::Slots;
 
 pub use group::GroupEvent;
+pub use settings::beginning;
 pub use slots::Filled;
 
 /// How long one question to the brokers may take before the task looks whether it is to stop.
@@ -215,6 +216,19 @@ impl KafkaSource {
             self.slots.close(partition);
         }
         group::unassign(&self.consumer, &to_list(partitions))
+    }
+
+    /// Answers [`GroupEvent::TopicRenewed`]: reads the partition from its beginning. What was fetched of the topic before is given up.
+    ///
+    /// # Errors
+    ///
+    /// If librdkafka refuses.
+    pub fn begin_anew(&mut self, partition: &TopicPartition, from: Offset) -> KafkaResult<()> {
+        if self.slots.is_open(partition) {
+            self.slots.renew(partition, from.to_raw().filter(|&offset| offset >= 0));
+            self.consumer.seek(&partition.topic, partition.partition, from, Duration::ZERO)?;
+        }
+        Ok(())
     }
 
     /// Stops fetching. What has been fetched and not taken is given up and fetched again later.

@@ -83,20 +83,38 @@ impl Assignment {
         }
     }
 
+    /// The partitions of a topic that was made anew, each with a new chain: what is known and under way of the old one decides nothing, and
+    /// its offsets are not committed into the new topic (I3).
+    pub(super) fn renew(&mut self, topic: &str) -> Vec<(TopicPartition, Option<i64>)> {
+        let mut renewed = Vec::new();
+        for assigned in self.slots.iter_mut().flatten().filter(|assigned| &*assigned.partition.topic == topic) {
+            renewed.push((assigned.partition.clone(), assigned.ledger.received_to()));
+            assigned.metrics.offset_reset();
+            assigned.is_reset = false;
+            self.generations += 1;
+            assigned.begin_chain(self.generations);
+        }
+        renewed
+    }
+
     /// A batch begins at `first`. If that goes back, the log was made anew or cut off: the partition begins a new chain, as if it had been
-    /// assigned anew, and what is under way of the old one decides nothing (I2, I3).
+    /// assigned anew, and what is under way of the old one decides nothing (I2, I3). Unless nobody told of it, and records before `first`
+    /// are undecided: a new chain would commit over them (I1), so the ledger is left to refuse.
     pub(super) fn begin_batch(&mut self, slot: usize, first: i64) -> Option<&mut Assigned> {
         let generation = self.generations + 1;
         let assigned = self.slots.get_mut(slot)?.as_mut()?;
         let (partition, expected) = (&assigned.partition, assigned.ledger.received_to());
         let goes_back = expected.is_some_and(|next| first < next);
-        if std::mem::take(&mut assigned.is_reset) || goes_back {
+        // What was fetched before the log was found to begin elsewhere comes first.
+        let is_told = assigned.is_reset && expected != Some(first);
+        if is_told || goes_back {
             tracing::warn!(%partition, expected, first, "partition is read on from another offset");
         }
-        if goes_back {
-            (assigned.generation, assigned.ledger) = (generation, Ledger::default());
+        if goes_back && (is_told || assigned.ledger.undecided().is_none_or(|undecided| first <= undecided)) {
+            assigned.begin_chain(generation);
             self.generations = generation;
         }
+        assigned.is_reset &= !is_told;
         Some(assigned)
     }
 
@@ -239,7 +257,64 @@ impl Assigned {
         partitions.contains(&self.partition)
     }
 
+    fn begin_chain(&mut self, generation: u64) {
+        (self.generation, self.ledger, self.acknowledged_ms) = (generation, Ledger::default(), None);
+    }
+
     fn broken(&self, source: crate::commit::LedgerError) -> TaskError {
         TaskError::Ledger { partition: self.partition.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    /// A partition of which offsets 0 to 19 were received, and 0 to 9 are not decided.
+    fn half_decided() -> (Assignment, TopicPartition) {
+        let partition = TopicPartition::new("prices", 0);
+        let mut assignment = Assignment::new(Tiebreak::Offset);
+        assignment.add(std::slice::from_ref(&partition), &[0], &Metrics::new().task("c", 0));
+        let (open, decided) = (OffsetRange { first: 0, last: 9 }, OffsetRange { first: 10, last: 19 });
+        let ledger = &mut assignment.get(0).unwrap().ledger;
+        for range in [open, decided] {
+            ledger.receive(range).unwrap();
+        }
+        ledger.complete(decided).unwrap();
+        (assignment, partition)
+    }
+
+    #[test]
+    fn i1_a_log_that_goes_back_untold_begins_no_chain_over_undecided_records() {
+        let (mut assignment, _) = half_decided();
+        let before = assignment.get(0).unwrap().generation;
+        let assigned = assignment.begin_batch(0, 5).unwrap();
+        assert_eq!(assigned.generation, before);
+        assert!(assigned.ledger.receive(OffsetRange { first: 5, last: 5 }).is_err(), "the task fails instead");
+        assert_ne!(assignment.begin_batch(0, 0).unwrap().generation, before, "all of it is read again");
+    }
+
+    #[test]
+    fn a_log_that_is_told_to_begin_anew_begins_a_chain_after_what_was_fetched_before() {
+        let (mut assignment, partition) = half_decided();
+        let before = assignment.get(0).unwrap().generation;
+        assignment.note_reset(&partition);
+        let range = OffsetRange { first: 20, last: 29 };
+        let assigned = assignment.begin_batch(0, 20).unwrap();
+        assert_eq!(assigned.generation, before);
+        assigned.ledger.receive(range).unwrap();
+        assert_ne!(assignment.begin_batch(0, 3).unwrap().generation, before);
+        assert_eq!(assignment.take_committable(), [], "nothing of the old chain is committed");
+    }
+
+    #[test]
+    fn i3_what_is_known_of_a_topic_is_not_committed_into_the_one_that_took_its_name() {
+        let (mut assignment, partition) = half_decided();
+        let before = assignment.get(0).unwrap().generation;
+        assert_eq!(assignment.renew("another"), []);
+        assert_eq!(assignment.renew("prices"), [(partition, Some(20))]);
+        assignment.complete((0, before), OffsetRange { first: 0, last: 9 }, None).unwrap();
+        assert_eq!(assignment.take_committable(), []);
     }
 }

@@ -112,6 +112,7 @@ impl Pipeline {
                     );
                     Ok(())
                 }
+                GroupEvent::TopicRenewed(topic) => self.begin_anew(&topic),
                 GroupEvent::Lost(partitions) => self.lose(partitions),
                 GroupEvent::Committed(result) => {
                     self.committed(result);
@@ -152,6 +153,22 @@ impl Pipeline {
             self.salvage = None;
         }
         self.assignment.begin_revoke(partitions, Instant::now() + self.shutdown_timeout);
+    }
+
+    /// A topic was deleted and made anew: it is another topic, to be read from its beginning, wherever the old one had been read to.
+    fn begin_anew(&mut self, topic: &str) -> Result<(), TaskError> {
+        let from = source::beginning(&self.connector);
+        let mut begun = Ok(());
+        for (partition, expected) in self.assignment.renew(topic) {
+            tracing::warn!(%partition, expected, ?from, "topic was deleted and made anew, its partition is read from the beginning");
+            let result = match from {
+                Some(from) => self.source.begin_anew(&partition, from).map_err(TaskError::group),
+                None => Err(TaskError::NoOffset { partition, reason: "the topic was made anew".to_owned() }),
+            };
+            begun = begun.and(result);
+        }
+        self.fence_letters();
+        begun
     }
 
     /// Others have these already: nothing is waited for and nothing committed, the group hears the answer at once (I3).

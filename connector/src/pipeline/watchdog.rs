@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Pipeline, TaskError};
 use crate::record::TopicPartition;
 use crate::source::KafkaSource;
-use crate::source::observer::{Observer, Reach};
+use crate::source::observer::{Observer, Questions, Reach};
 use crate::status::TaskState;
 
 /// So often within `stall.timeout.ms` it is looked whether partitions move.
@@ -61,12 +61,7 @@ impl Watchdog {
     }
 
     /// Notes where the partitions are read to; gives back those that have not moved for a look or more.
-    fn look(
-        &mut self,
-        positions: Vec<(TopicPartition, Option<i64>)>,
-        now: Instant,
-        wait: Duration,
-    ) -> Vec<TopicPartition> {
+    fn look(&mut self, positions: Vec<(TopicPartition, Option<i64>)>, now: Instant, wait: Duration) -> Questions {
         let mut still = Vec::new();
         let mut seen = HashMap::new();
         for (partition, position) in positions {
@@ -76,7 +71,7 @@ impl Watchdog {
             }
             let entry = unmoved.copied().unwrap_or(Seen { position, since: now });
             if now >= entry.since + wait {
-                still.push(partition.clone());
+                still.push((partition.clone(), position));
             }
             seen.insert(partition, entry);
         }
@@ -88,14 +83,13 @@ impl Watchdog {
     fn judge(&mut self, reaches: Vec<(TopicPartition, Reach)>, now: Instant, timeout: Duration) -> Option<Stall> {
         for (partition, reach) in reaches {
             let Some(seen) = self.seen.get_mut(&partition) else { continue };
-            let position = seen.position.or(reach.committed).unwrap_or(reach.low);
-            if position >= reach.end {
+            if !reach.has_more {
                 seen.since = now;
                 if self.stalled.as_ref() == Some(&partition) {
                     self.stalled = None;
                 }
             } else if now >= seen.since + timeout {
-                return Some(Stall { partition, position, end: reach.end, lasted: now - seen.since });
+                return Some(Stall { partition, position: reach.position, end: reach.end, lasted: now - seen.since });
             }
         }
         None
@@ -188,10 +182,10 @@ mod tests {
     fn a_partition_that_does_not_move_while_there_is_something_to_read_is_told_of() {
         let start = Instant::now();
         let mut dog = watchdog(start);
-        let reach = |end| vec![(t(0), Reach { low: 0, end, committed: None })];
+        let reach = |end| vec![(t(0), Reach { position: 5, end, has_more: true })];
         assert!(dog.look(vec![(t(0), Some(5)), (t(1), Some(9))], start, TIMEOUT / 3).is_empty());
         let later = start + TIMEOUT / 2;
-        assert_eq!(dog.look(vec![(t(0), Some(5)), (t(1), Some(10))], later, TIMEOUT / 3), [t(0)]);
+        assert_eq!(dog.look(vec![(t(0), Some(5)), (t(1), Some(10))], later, TIMEOUT / 3), [(t(0), Some(5))]);
         assert_eq!(dog.judge(reach(8), later, TIMEOUT), None, "it has time left");
         let at_last = start + TIMEOUT;
         dog.look(vec![(t(0), Some(5))], at_last, TIMEOUT / 3);
@@ -203,11 +197,10 @@ mod tests {
     fn a_partition_at_its_end_stands_still_with_reason() {
         let start = Instant::now();
         let mut dog = watchdog(start);
-        // Nothing was read since the start: what is committed counts, then where the partition begins.
+        // At the end, or before what is no record.
         for (position, reach) in [
-            (Some(5), Reach { low: 0, end: 5, committed: None }),
-            (None, Reach { low: 0, end: 7, committed: Some(7) }),
-            (None, Reach { low: 3, end: 3, committed: None }),
+            (Some(5), Reach { position: 5, end: 5, has_more: false }),
+            (None, Reach { position: 6, end: 7, has_more: false }),
         ] {
             for hours in 0..5 {
                 let now = start + hours * TIMEOUT;

@@ -33,6 +33,8 @@ pub enum GroupEvent {
         /// librdkafka's words, with the offsets.
         reason: String,
     },
+    /// A topic was deleted and made anew. librdkafka reads it on from where it was in the one before, and tells nobody.
+    TopicRenewed(String),
     /// The client reports an error that concerns more than one partition.
     ClientError {
         /// librdkafka's code.
@@ -113,8 +115,8 @@ impl Group {
 }
 
 impl ClientContext for Group {
-    /// librdkafka's own lines repeat what comes as errors and events; they are for whoever looks closer. One of them is the only word of a
-    /// partition whose log no longer has the offset to read on from.
+    /// librdkafka's own lines repeat what comes as errors and events; they are for whoever looks closer. Two of them are the only word of a
+    /// partition whose log no longer has the offset to read on from, and of a topic that was made anew.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.hear();
         if facility == "OFFSET"
@@ -122,6 +124,11 @@ impl ClientContext for Group {
         {
             self.resets.note(partition.clone());
             self.push(GroupEvent::OffsetReset { partition, reason: message.to_owned() });
+        }
+        if facility == "METADATA"
+            && let Some(topic) = renewed_topic(message)
+        {
+            self.push(GroupEvent::TopicRenewed(topic.to_owned()));
         }
         tracing::debug!(target: "librdkafka", ?level, facility, message, "librdkafka");
     }
@@ -194,9 +201,27 @@ fn reset_partition(message: &str) -> Option<TopicPartition> {
     Some(TopicPartition::new(topic.rsplit(' ').next()?, partition.parse().ok()?))
 }
 
+/// The topic of librdkafka's `Topic prices changed id from A to B`. It begins with no id, which is written as zeros.
+fn renewed_topic(message: &str) -> Option<&str> {
+    let (topic, ids) = message.split_once(" changed id from ")?;
+    let (before, _) = ids.split_once(" to ")?;
+    let is_first = before.trim_end_matches('=').bytes().all(|digit| digit == b'A');
+    topic.rsplit_once("Topic ").map(|(_, topic)| topic).filter(|_| !is_first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_made_anew_is_read_from_librdkafkas_line_and_its_first_id_is_none() {
+        let line = "[thrd:main]: Topic prices changed id from 5p2fPFIMRj6HdOcJDEZUdw to AdDGsMVlSd2wyPYcJEkJKg";
+        assert_eq!(renewed_topic(line), Some("prices"));
+        let first = "[thrd:main]: Topic prices changed id from AAAAAAAAAAAAAAAAAAAAAA to AdDGsMVlSd2wyPYcJEkJKg";
+        for other in [first, "Topic prices partition count changed from 1 to 2", ""] {
+            assert_eq!(renewed_topic(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_reset_is_read_from_librdkafkas_line_and_nothing_else_is_taken_for_one() {

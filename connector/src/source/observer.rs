@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 
@@ -16,20 +17,28 @@ use crate::record::TopicPartition;
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a record is waited for where one should be.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What the brokers say of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
-    /// The offset of its first record.
-    pub low: i64,
+    /// The offset to read on from: that of the question, or what the group has committed, or the first there is.
+    pub position: i64,
     /// The offset after its last record.
     pub end: i64,
-    /// What the group has committed.
-    pub committed: Option<i64>,
+    /// Whether there is a record between them: what is there may be the marker of a transaction, or have been compacted away.
+    pub has_more: bool,
 }
+
+/// Partitions, each with the offset after the last record taken of it, if there was one.
+pub type Questions = Vec<(TopicPartition, Option<i64>)>;
 
 /// A client beside the group.
 pub struct Observer {
     settings: BTreeMap<String, String>,
+    /// Whether a partition without an offset is read from its first record.
+    from_first: bool,
     client: Arc<Mutex<Option<BaseConsumer>>>,
     answer: Option<Receiver<Vec<(TopicPartition, Reach)>>>,
 }
@@ -43,25 +52,39 @@ impl Observer {
         // To ask for its offsets; the group is not joined.
         settings.insert("group.id".to_owned(), format!("{}{}", worker.group_prefix, connector.name));
         settings.insert("client.id".to_owned(), format!("connector-observer-{}", connector.name));
-        settings.insert("log.connection.close".to_owned(), "false".to_owned());
-        Self { settings, client: Arc::default(), answer: None }
+        let own = [
+            ("log.connection.close", "false"),
+            // It looks at records and is no reader: nothing of it may become the group's offset.
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            // One record is enough.
+            ("fetch.message.max.bytes", "1024"),
+            ("queued.min.messages", "1"),
+        ];
+        settings.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let isolation = connector.consumer.get("isolation.level").map_or("read_committed", String::as_str);
+        settings.insert("isolation.level".to_owned(), isolation.to_owned());
+        let from_first = matches!(settings::beginning(connector), Some(Offset::Offset(_)));
+        Self { settings, from_first, client: Arc::default(), answer: None }
     }
 
     /// Asks on a thread of `runtime`'s, unless the last question is not answered yet.
-    pub fn ask(&mut self, partitions: Vec<TopicPartition>, runtime: &Handle) {
+    pub fn ask(&mut self, partitions: Questions, runtime: &Handle) {
         if self.answer.is_some() || partitions.is_empty() {
             return;
         }
         let (answer, receiver) = sync_channel(1);
-        let (client, settings) = (Arc::clone(&self.client), self.settings.clone());
+        let (client, settings, from_first) = (Arc::clone(&self.client), self.settings.clone(), self.from_first);
         self.answer = Some(receiver);
         drop(runtime.spawn_blocking(move || {
             let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
             if client.is_none() {
                 *client = settings::client(&settings).create().ok();
             }
+            let reached = client.as_ref().map(|client| reaches(client, partitions, from_first));
             // Nobody waits only if the task has ended.
-            let _ = answer.send(client.as_ref().map(|client| reaches(client, partitions)).unwrap_or_default());
+            let _ = answer.send(reached.unwrap_or_default());
         }));
     }
 
@@ -81,18 +104,47 @@ impl std::fmt::Debug for Observer {
     }
 }
 
-fn reaches(client: &BaseConsumer, partitions: Vec<TopicPartition>) -> Vec<(TopicPartition, Reach)> {
+fn reaches(client: &BaseConsumer, partitions: Questions, from_first: bool) -> Vec<(TopicPartition, Reach)> {
     let mut list = TopicPartitionList::new();
-    for partition in &partitions {
+    for (partition, _) in &partitions {
         list.add_partition(&partition.topic, partition.partition);
     }
     let Ok(committed) = client.committed_offsets(list, TIMEOUT) else { return Vec::new() };
-    let reach = |partition: TopicPartition| {
+    let reach = |(partition, position): (TopicPartition, Option<i64>)| {
         let (low, end) = client.fetch_watermarks(&partition.topic, partition.partition, TIMEOUT).ok()?;
         let committed = committed.find_partition(&partition.topic, partition.partition)?.offset();
         let committed = if let Offset::Offset(offset) = committed { Some(offset) } else { None };
-        Some((partition, Reach { low, end, committed }))
+        // What retention has cut off meanwhile is not to be read.
+        // Whoever begins at the end is not known to have begun anywhere before its first record.
+        let position = position.or(committed).unwrap_or(if from_first { low } else { end }).max(low);
+        let has_more = position < end && has_record(client, &partition, position);
+        Some((partition, Reach { position, end, has_more }))
     };
     // One that does not answer is no reason to wait for all others.
     partitions.into_iter().map_while(reach).collect()
+}
+
+/// Whether there is a record at or after `position`. If no answer comes, there may be.
+fn has_record(client: &BaseConsumer, partition: &TopicPartition, position: i64) -> bool {
+    let mut list = TopicPartitionList::new();
+    let placed = list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(position));
+    if placed.and_then(|()| client.assign(&list)).is_err() {
+        return true;
+    }
+    let deadline = Instant::now() + READ_TIMEOUT;
+    let mut found = true;
+    while Instant::now() < deadline {
+        match client.poll(READ_TIMEOUT / 10) {
+            Some(Ok(_)) => break,
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                found = false;
+                break;
+            }
+            _ => {}
+        }
+    }
+    if let Err(error) = client.unassign() {
+        tracing::debug!(%error, "observer keeps a partition");
+    }
+    found
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::topic_partition_list::Offset;
 
 use crate::config::{ConnectorConfig, WorkerConfig};
 
@@ -36,11 +37,25 @@ const CLASSIC: &[&str] = &["partition.assignment.strategy"];
 /// The delivery guarantee rests on these: offsets are committed by the ledger and by nothing else.
 const FIXED: &[(&str, &str)] = &[("enable.auto.commit", "false"), ("enable.auto.offset.store", "false")];
 
+/// The part of librdkafka that tells in its debug log, and nowhere else, that a topic was made anew. It writes a few lines at each look at
+/// the topics, every five minutes.
+const RENEWAL: &str = "metadata";
+
+/// Where reading begins without an offset to read on from, of a topic that was made anew; `None` if the settings allow no choice.
+pub fn beginning(connector: &ConnectorConfig) -> Option<Offset> {
+    match connector.consumer.get("auto.offset.reset").map(String::as_str) {
+        Some("error") => None,
+        Some("latest" | "largest" | "end") => Some(Offset::End),
+        // Not the logical beginning: librdkafka would take the one that it remembers of the topic before.
+        _ => Some(Offset::Offset(0)),
+    }
+}
+
 /// The settings of one task's consumer. What is set later weighs more: our choice, the worker's, the connector's.
 pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32) -> ClientConfig {
     let mut config = ClientConfig::new();
-    // That a log no longer has the offset to read on from is told in a warning, and nowhere else.
-    config.set_log_level(RDKafkaLogLevel::Warning);
+    // That a log no longer has the offset to read on from is told in a warning, and that a topic was made anew at this level.
+    config.set_log_level(RDKafkaLogLevel::Debug);
     config.set("client.id", format!("connector-consumer-{}-{task}", connector.name));
     let classic = connector.consumer.get("group.protocol").is_none_or(|protocol| protocol == "classic");
     for (key, value) in DEFAULTS.iter().filter(|(key, _)| classic || !CLASSIC.contains(key)) {
@@ -56,6 +71,8 @@ pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
     for (key, value) in FIXED {
         config.set(*key, *value);
     }
+    let debug = config.get("debug").filter(|contexts| !contexts.is_empty());
+    config.set("debug", debug.map_or(RENEWAL.to_owned(), |contexts| format!("{contexts},{RENEWAL}")));
     if let Some(id) = connector.consumer.get(INSTANCE_ID) {
         // The group throws a member out when another one comes with its id, so tasks can't share theirs.
         config.set(INSTANCE_ID, format!("{id}-{task}"));

@@ -72,6 +72,21 @@ impl Slots {
         }
     }
 
+    pub(super) fn is_open(&self, partition: &TopicPartition) -> bool {
+        self.by_name.contains_key(partition)
+    }
+
+    /// The partition is read on from `next` (where that is known), whatever was taken of it before. What was taken and not handed on is
+    /// given up.
+    pub(super) fn renew(&mut self, partition: &TopicPartition, next: Option<i64>) {
+        let Some(&slot) = self.by_name.get(partition) else { return };
+        self.resets.take(partition);
+        self.open[slot].clear();
+        self.filled.retain(|filled| filled.slot != slot);
+        let begin = next.unwrap_or_default();
+        self.latest[slot] = Latest { drain: self.drains, first: begin, next: begin, anew: next.is_some() };
+    }
+
     pub(super) fn taken_to(&self, slot: usize) -> Option<i64> {
         self.partitions.get(slot)?.as_ref()?;
         Some(self.latest[slot].next)

@@ -103,7 +103,7 @@ fn a_static_member_that_restarts_in_time_leaves_the_other_alone() {
     let group = topic.group(&connector("one").name);
     topic.produce(&prices(100));
     let mut first = Sluice::start(&[&connector("one")]);
-    let second = Sluice::start(&[&connector("two")]);
+    let mut second = Sluice::start(&[&connector("two")]);
     let count = |sluice: &Sluice| sluice.metrics().find("kafka_connect_sink_task_partition_count", &[]);
     let shared = |first: &Sluice, second: &Sluice| match (count(first), count(second)) {
         (Some(left), Some(right)) if left >= 2.0 && right >= 2.0 && left + right == 6.0 => Ok(()),
@@ -111,6 +111,8 @@ fn a_static_member_that_restarts_in_time_leaves_the_other_alone() {
     };
     first.until("four tasks to share the partitions", |first| shared(first, &second));
     first.until("everything to be committed", |_| group.at_end());
+    first.until("every task of the one to run", Sluice::ready);
+    second.until("every task of the other to run", Sluice::ready);
     let changes = |sluice: &Sluice| sluice.log().matches("\"message\":\"partitions ").count();
     let before = changes(&first);
 

@@ -87,6 +87,31 @@ fn a_topic_made_anew_with_more_records_is_read_from_its_beginning() {
     made_anew("anewmore", 10, 200);
 }
 
+// librdkafka goes on at the old position then, in the middle of the new topic, and tells nobody.
+#[test]
+fn a_topic_made_anew_and_filled_while_nobody_looked_is_read_from_its_beginning() {
+    let old = Topic::create("anewunseen", 1);
+    let database = Database::create("anewunseen");
+    let connector = attentive(Connector::new(&old, "n").into_database(&database));
+    old.produce(&prices(10, "BTC-USD", LONG_AGO_MS));
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("the old topic to be read", |_| old.group(&connector.name).at_end());
+    let mut expected: Points = old.expected();
+    sluice.freeze();
+    let new = old.make_anew();
+    new.produce(&prices(200, "ETH-USD", LONG_AGO_MS + 10_000));
+    sluice.thaw();
+    expected.extend(new.expected().0);
+    sluice.until("every record of the new topic to be stored", |_| match database.count() {
+        210 => Ok(()),
+        count => Err(count),
+    });
+    sluice.until("the new topic to be committed", |_| new.group(&connector.name).at_end());
+    sluice.until("readiness", Sluice::ready);
+    sluice.stop();
+    database.points().assert_equal(&expected);
+}
+
 #[test]
 fn a_topic_that_is_deleted_leaves_the_others_alone() {
     let (stays, goes) = (Topic::create("stays", 1), Topic::create("goes", 1));
@@ -142,4 +167,27 @@ fn records_cut_off_before_they_were_read_are_told_of_and_the_rest_is_read() {
     let mut expected = topic.expected();
     expected.0.retain(|point, _| read.0.contains_key(point) || point.1 >= (LONG_AGO_MS + 10_150) * 1_000_000);
     database.points().assert_equal(&expected);
+}
+
+#[test]
+fn without_an_offset_to_read_on_from_and_without_leave_to_choose_one_the_task_fails_and_says_so() {
+    let topic = Topic::create("nochoice", 1);
+    let database = Database::create("nochoice");
+    let plain = Connector::new(&topic, "e").into_database(&database);
+    let strict = plain.clone().set("consumer.override.auto.offset.reset", "error");
+    let fails = |words: &str| {
+        let mut sluice = Sluice::start(&[&strict]);
+        assert_eq!(sluice.wait(), Some(1));
+        let told = sluice.logged(&["task failed", "auto.offset.reset=error", words, "\"level\":\"ERROR\""]).unwrap();
+        assert!(told.contains(&format!("{}-0", topic.name)), "{told}");
+    };
+    // Nothing is committed yet, then what is committed is cut off.
+    topic.produce(&prices(100, "BTC-USD", LONG_AGO_MS));
+    fails("no previously committed offset");
+    let mut sluice = Sluice::start(&[&plain]);
+    sluice.until("the first records to be read", |_| topic.group(&plain.name).at_end());
+    sluice.stop();
+    topic.produce(&prices(100, "ETH-USD", LONG_AGO_MS + 10_000));
+    topic.cut_off(150);
+    fails("out of range");
 }

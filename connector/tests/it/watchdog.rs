@@ -1,7 +1,7 @@
 //! A consumer that stands still although there is something to read is told of and replaced.
 
 use crate::support::influx::Database;
-use crate::support::kafka::Topic;
+use crate::support::kafka::{Topic, Transaction};
 use crate::support::own::OwnKafka;
 use crate::support::points::feed;
 use crate::support::proxy::{Fault, Proxy};
@@ -43,6 +43,54 @@ fn a_partition_that_stands_still_is_told_of_and_its_consumer_replaced() {
     sluice.until("readiness", Sluice::ready);
     sluice.stop();
     database.points().assert_equal(&topic.expected());
+}
+
+/// Runs a connector until its watchdog has looked several times, and expects that it finds nothing.
+fn finds_nothing(connector: &Connector) {
+    let mut sluice = Sluice::start(&[connector]);
+    let looks = |sluice: &Sluice| sluice.log().matches("watchdog asks").count();
+    sluice.until("some looks of the watchdog", |sluice| if looks(sluice) >= 5 { Ok(()) } else { Err(looks(sluice)) });
+    assert_eq!(sluice.metrics().sum("sluice_stalls_total", &[]), 0.0, "{}", sluice.log());
+    sluice.stop();
+}
+
+fn impatient(topic: &Topic, database: &Database) -> Connector {
+    Connector::new(topic, "q").into_database(database).set("stall.timeout.ms", "1500")
+}
+
+#[test]
+fn a_reader_of_what_is_new_that_finds_nothing_new_is_no_stall() {
+    let topic = Topic::create("latest", 1);
+    let database = Database::create("latest");
+    topic.produce(&feed(100, 10, |_| (0, "BTC-USD")));
+    finds_nothing(&impatient(&topic, &database).set("consumer.override.auto.offset.reset", "latest"));
+}
+
+#[test]
+fn a_partition_whose_rest_was_cut_off_is_no_stall() {
+    let topic = Topic::create("rest", 1);
+    let database = Database::create("rest");
+    let connector = impatient(&topic, &database);
+    topic.produce(&feed(100, 10, |_| (0, "BTC-USD")));
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("the first records to be read", |_| topic.group(&connector.name).at_end());
+    sluice.stop();
+    topic.produce(&feed(50, 10, |_| (0, "ETH-USD")));
+    topic.cut_off(150);
+    finds_nothing(&connector);
+}
+
+#[test]
+fn a_partition_that_ends_in_what_is_no_record_is_no_stall() {
+    let topic = Topic::create("noend", 1);
+    let database = Database::create("noend");
+    let connector = impatient(&topic, &database);
+    topic.produce(&feed(100, 10, |_| (0, "BTC-USD")));
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("the first records to be read", |_| topic.group(&connector.name).at_end());
+    sluice.stop();
+    Transaction::begin(&topic).produce(&feed(50, 10, |_| (0, "ETH-USD"))).abort();
+    finds_nothing(&connector);
 }
 
 #[test]
