@@ -27,7 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use schedule::Schedule;
 
 /// Schedules of each test in `make test`: a third of a millisecond each without optimisation.
-const SCHEDULES: u64 = 30_000;
+const SCHEDULES: u64 = 100_000;
 
 #[test]
 fn with_a_dead_letter_topic_every_record_has_one_fate_whatever_happens() {
