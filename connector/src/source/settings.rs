@@ -23,6 +23,8 @@ pub const DEFAULTS: &[(&str, &str)] = &[
     ("queued.min.messages", "20000"),
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.message.max.bytes", "262144"),
+    // Of all partitions of a broker together: without it twelve of them bring three times what four do, at once (113 MB instead of 74).
+    ("fetch.max.bytes", "1048576"),
     ("socket.nagle.disable", "true"),
     ("reconnect.backoff.max.ms", "2000"),
     ("log.connection.close", "false"),
