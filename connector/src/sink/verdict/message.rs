@@ -178,7 +178,8 @@ impl Message {
                 None => {
                     let all =
                         stored_rest && self.text.starts_with(PARTIAL_UNPARSABLE) && self.text.ends_with(" dropped=0");
-                    (quoted_lines(&self.text), all && !self.is_cut)
+                    let (lines, all_read) = quoted_lines(&self.text);
+                    (lines, all && all_read && !self.is_cut)
                 }
             },
         }
@@ -211,17 +212,20 @@ fn number(value: &Value) -> Option<usize> {
 }
 
 /// The lines that InfluxDB 1 and 2 quote: `unable to parse '<line>': <why>`, one after the other. A line may itself hold quotes and
-/// newlines, so each complaint reaches to the next one's beginning, and its line to the last `': ` in it.
-fn quoted_lines(text: &str) -> Vec<RejectedLine> {
-    let Some(begin) = text.find(UNPARSABLE) else { return Vec::new() };
-    let complaints = text[begin + UNPARSABLE.len()..].split("\nunable to parse '");
-    complaints
-        .filter_map(|complaint| complaint.rsplit_once("': "))
-        .map(|(line, why)| {
-            let why = why.split(" dropped=").next().unwrap_or(why);
-            RejectedLine { number: None, text: Some(line.to_owned()), reason: excerpt(why) }
-        })
-        .collect()
+/// newlines, so each complaint reaches to the next one's beginning, and its line to the last `': ` in it. Tells also whether every
+/// complaint could be read: a line that is refused and not known of would pass for a stored one.
+fn quoted_lines(text: &str) -> (Vec<RejectedLine>, bool) {
+    let Some(begin) = text.find(UNPARSABLE) else { return (Vec::new(), false) };
+    let (mut lines, mut all_read) = (Vec::new(), true);
+    for complaint in text[begin + UNPARSABLE.len()..].split("\nunable to parse '") {
+        let Some((line, why)) = complaint.rsplit_once("': ") else {
+            all_read = false;
+            continue;
+        };
+        let why = why.split(" dropped=").next().unwrap_or(why);
+        lines.push(RejectedLine { number: None, text: Some(line.to_owned()), reason: excerpt(why) });
+    }
+    (lines, all_read)
 }
 
 /// The JSON object that `body` is or, since only the beginning of a long answer is read, begins. True if it was cut.

@@ -361,6 +361,20 @@ fn only_a_transient_verdict_carries_the_wait_asked_for() {
     }
 }
 
+/// Found by fuzzing: a refused line that nobody names would pass for a stored one.
+#[test]
+fn a_list_with_a_complaint_that_cannot_be_read_is_not_complete() {
+    let body = |second: &str| {
+        format!(r#"{{"error":"partial write: unable to parse 'a f=x 1': bad\nunable to parse '{second} dropped=0"}}"#)
+    };
+    for (second, all) in [("b f=y 2': bad", true), ("b f=y 2", false), ("", false)] {
+        let Verdict::RejectedLines { complete, .. } = judged(Product::V1, 400, &body(second)) else {
+            panic!("{second}")
+        };
+        assert_eq!(complete, all, "{second}");
+    }
+}
+
 /// Found by fuzzing: what a record says in a quoted line must not pass for the server's words.
 #[test]
 fn words_inside_a_quoted_line_are_no_acknowledgement() {
