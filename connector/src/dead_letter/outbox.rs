@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Thread;
 
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -13,7 +14,6 @@ use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use super::IN_FLIGHT_MAX;
 use super::letter::{Letter, Sender};
 use crate::config::{ConnectorConfig, DeadLettersConfig, WorkerConfig};
-use crate::source::settings;
 
 /// Chosen for letters that must arrive, not for speed; `producer.override.*` may change them.
 const DEFAULTS: &[(&str, &str)] = &[
@@ -72,7 +72,7 @@ impl Outbox {
         task: u32,
         wake: Thread,
     ) -> KafkaResult<Self> {
-        let mut config = settings::client(&worker.client);
+        let mut config = ClientConfig::new();
         config.set("client.id", format!("connector-dlq-producer-{}-{task}", connector.name));
         for (key, value) in DEFAULTS {
             config.set(*key, *value);
@@ -98,11 +98,10 @@ impl Outbox {
         config: &DeadLettersConfig,
         sender: &Sender,
     ) -> Result<(), (Box<Letter>, SendError)> {
-        let letter = Box::new(letter);
         let headers = letter.headers(config, sender);
         let (key, value) = (letter.key().map(<[u8]>::to_vec), letter.value().map(<[u8]>::to_vec));
         let mut record: BaseRecord<'_, [u8], [u8], Box<(Letter, bool)>> =
-            BaseRecord::with_opaque_to(&config.topic, Box::new((*letter, alone))).timestamp(0).headers(headers);
+            BaseRecord::with_opaque_to(&config.topic, Box::new((letter, alone))).timestamp(0).headers(headers);
         record.timestamp = Some(record.delivery_opaque.0.timestamp());
         (record.key, record.payload) = (key.as_deref(), value.as_deref());
         match self.producer.send(record) {

@@ -118,6 +118,11 @@ impl Assignment {
         Some(assigned)
     }
 
+    /// The partition of a slot if it is still the same assignment: whatever is of an earlier generation decides nothing (I3).
+    pub(super) fn current(&mut self, (slot, generation): (usize, u64)) -> Option<&mut Assigned> {
+        self.get(slot).filter(|assigned| assigned.generation == generation)
+    }
+
     /// Whether a slot still holds that assignment.
     pub(super) fn is_current(&self, slot: usize, generation: u64) -> bool {
         self.slots.get(slot).and_then(Option::as_ref).is_some_and(|assigned| assigned.generation == generation)
@@ -127,13 +132,11 @@ impl Assignment {
     /// passed over: it must not commit (I3).
     pub(super) fn complete(
         &mut self,
-        (slot, generation): (usize, u64),
+        place: (usize, u64),
         range: OffsetRange,
         newest_ms: Option<i64>,
     ) -> Result<(), TaskError> {
-        let Some(assigned) = self.get(slot).filter(|assigned| assigned.generation == generation) else {
-            return Ok(());
-        };
+        let Some(assigned) = self.current(place) else { return Ok(()) };
         assigned.acknowledged_ms = assigned.acknowledged_ms.max(newest_ms);
         assigned.ledger.complete(range).map_err(|source| assigned.broken(source))
     }

@@ -69,22 +69,18 @@ impl Pipeline {
         let mut backoff = Backoff::default();
         while !self.stop.is_set() {
             self.serve_group()?;
-            let missing = match self.source.topic_exists(&config.topic) {
+            match self.source.topic_exists(&config.topic) {
                 Ok(true) => {
                     self.let_in();
                     return Ok(());
                 }
-                Ok(false) => dead_letter::ensure(&self.worker, &config, self.lane.runtime()).err(),
-                Err(error) => {
-                    self.complain(&error.to_string());
-                    continue;
-                }
-            };
-            let Some(error) = missing else { continue };
-            self.board.set(match error {
-                TopicError::Refused { .. } => TaskState::held(error.to_string()),
-                TopicError::Unreachable { .. } => TaskState::retrying(error.to_string()),
-            });
+                Ok(false) => match dead_letter::ensure(&self.worker, &config, self.lane.runtime()) {
+                    Ok(()) => {}
+                    Err(error @ TopicError::Refused { .. }) => self.board.set(TaskState::held(error.to_string())),
+                    Err(error) => self.board.set(TaskState::retrying(error.to_string())),
+                },
+                Err(error) => self.complain(&error.to_string()),
+            }
             thread::park_timeout(backoff.next(None).min(LETTER_TOPIC_PAUSE));
             self.board.beat();
         }

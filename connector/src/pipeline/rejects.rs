@@ -30,9 +30,7 @@ impl Pipeline {
         let Some(letters) = &mut self.letters else { return Ok(()) };
         for acknowledged in letters.pump(Instant::now()) {
             let Claim { slot, generation, range } = acknowledged.claim;
-            let Some(assigned) = self.assignment.get(slot).filter(|assigned| assigned.generation == generation) else {
-                continue;
-            };
+            let Some(assigned) = self.assignment.current((slot, generation)) else { continue };
             assigned.metrics.dead_lettered(1);
             if acknowledged.decided {
                 self.assignment.complete((slot, generation), range, None)?;
@@ -100,9 +98,7 @@ impl Pipeline {
     pub(super) fn reject(&mut self, claim: Claim, rejections: Vec<Rejection>) -> Result<(), TaskError> {
         // Given back meanwhile: the next owner decides.
         let Claim { slot, generation, .. } = claim;
-        let Some(assigned) = self.assignment.get(slot).filter(|assigned| assigned.generation == generation) else {
-            return Ok(());
-        };
+        let Some(assigned) = self.assignment.current((slot, generation)) else { return Ok(()) };
         let (partition, discarded) = (assigned.partition.clone(), assigned.metrics.clone());
         let (mut letters, mut fatal) = (Vec::new(), None);
         for rejection in rejections {

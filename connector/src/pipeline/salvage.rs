@@ -82,7 +82,7 @@ impl Pipeline {
     /// One call of the transform on the next piece. Gives back whether there was something to do.
     pub(super) fn salvage_on(&mut self) -> Result<bool, TaskError> {
         let Some(mut salvage) = self.salvage.take() else { return Ok(false) };
-        let current = self.assignment.get(salvage.slot).filter(|assigned| assigned.generation == salvage.generation);
+        let current = self.assignment.current((salvage.slot, salvage.generation));
         let (Some(assigned), Some(piece)) = (current, salvage.pieces.last().cloned()) else { return Ok(true) };
         let partition = assigned.partition.clone();
         if salvage.rest_until.is_some_and(|until| Instant::now() < until) {

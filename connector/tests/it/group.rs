@@ -12,13 +12,6 @@ fn prices(per_partition: usize) -> Vec<Record> {
     feed(per_partition * PARTITIONS, 100, |record| ((record % PARTITIONS) as i32, SYMBOLS[record % PARTITIONS]))
 }
 
-fn has_partitions(sluice: &Sluice, wanted: f64) -> Result<(), Option<f64>> {
-    match sluice.metrics().find("kafka_connect_sink_task_partition_count", &[]) {
-        Some(count) if count == wanted => Ok(()),
-        count => Err(count),
-    }
-}
-
 /// How a process leaves the group.
 #[derive(Clone, Copy)]
 enum Leaving {
@@ -39,10 +32,10 @@ fn share_and_take_over(test: &str, [first, second]: [&[(&str, &str)]; 2], leavin
     let group = topic.group(&plain.name);
     topic.produce(&prices(200));
     let mut first = Sluice::start(&[&with(first)]);
-    first.until("all partitions", |first| has_partitions(first, 6.0));
+    first.until("all partitions", |first| first.has_partitions(6.0));
     let mut second = Sluice::start(&[&with(second)]);
-    second.until("half of the partitions to move", |second| has_partitions(second, 3.0));
-    first.until("half of the partitions to stay", |first| has_partitions(first, 3.0));
+    second.until("half of the partitions to move", |second| second.has_partitions(3.0));
+    first.until("half of the partitions to stay", |first| first.has_partitions(3.0));
     topic.produce(&prices(300));
     first.until("everything to be committed by both", |_| group.at_end());
 
@@ -51,7 +44,7 @@ fn share_and_take_over(test: &str, [first, second]: [&[(&str, &str)]; 2], leavin
         Leaving::Stopped => second.stop(),
         Leaving::Killed => second.kill(),
     }
-    first.until("all partitions to come back", |first| has_partitions(first, 6.0));
+    first.until("all partitions to come back", |first| first.has_partitions(6.0));
     topic.produce(&prices(100));
     first.until("every partition to be consumed afterwards", |_| group.at_end());
     first.stop();
@@ -135,7 +128,7 @@ fn a_process_whose_static_id_is_taken_fails_and_says_so() {
     let connector = Connector::new(&topic, "f").into_database(&database);
     let connector = connector.set("consumer.override.group.instance.id", "same");
     let mut first = Sluice::start(&[&connector]);
-    first.until("all partitions", |first| has_partitions(first, 2.0));
+    first.until("all partitions", |first| first.has_partitions(2.0));
     let second = Sluice::start(&[&connector]);
     assert_eq!(first.wait(), Some(1));
     first.logged(&["task failed", "group.instance.id=same-0", "${env:HOSTNAME}"]).unwrap();

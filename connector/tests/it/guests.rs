@@ -2,18 +2,17 @@
 //! written as if it were not there.
 
 mod breaker;
-mod letters;
 
 use std::collections::BTreeMap;
 
 use tempfile::TempDir;
 
 use crate::sandbox;
-use crate::support::kafka::{Topic, unique};
+use crate::support::kafka::Topic;
+use crate::support::letters::{Letter, LetterTopic};
 use crate::support::points::{LONG_AGO_MS, Record, nanoseconds};
 use crate::support::scripted_influx::{ScriptedInflux, Value};
 use crate::support::sluice::{Connector, Sluice};
-use letters::{Letter, letters_in};
 
 /// The value that the guest misbehaves on. No other record's value is as long.
 const POISON: &str = "poison";
@@ -24,7 +23,7 @@ type Points = BTreeMap<i64, i64>;
 /// A topic of values, a scripted InfluxDB, a dead-letter topic, and the hostile guest between them.
 struct Scene {
     topic: Topic,
-    dead: Topic,
+    dead: LetterTopic,
     influx: ScriptedInflux,
     connector: Connector,
     values: Vec<String>,
@@ -35,7 +34,7 @@ struct Scene {
 
 impl Scene {
     fn new(test: &str, mode: &str) -> Self {
-        let (topic, dead) = (Topic::create(test, 1), Topic::create_named(&unique(&format!("{test}-dead")), 1));
+        let (topic, dead) = (Topic::create(test, 1), LetterTopic::unmade(test));
         let influx = ScriptedInflux::v1("prices");
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("hostile.wasm");
@@ -44,10 +43,7 @@ impl Scene {
             .into_scripted(&influx)
             .set("transform.module", module.to_str().unwrap())
             .set("transform.config.mode", mode)
-            .set("errors.tolerance", "all")
-            .set("errors.deadletterqueue.topic.name", &dead.name)
-            .set("errors.deadletterqueue.topic.replication.factor", "1")
-            .set("errors.deadletterqueue.context.headers.enable", "true");
+            .with_letters(&dead);
         Self { topic, dead, influx, connector, values: Vec::new(), _folder: folder }
     }
 
@@ -107,7 +103,7 @@ impl Scene {
         let missing: Vec<_> = expected.iter().filter(|(time, value)| stored.get(time) != Some(value)).take(3).collect();
         assert!(stored == expected, "{} of {} points, missing: {missing:?}", stored.len(), expected.len());
         assert_eq!(self.influx.seen(|seen| seen.lines), expected.len(), "no line is sent twice");
-        letters_in(&self.dead.name)
+        self.dead.all()
     }
 
     fn stored(&self) -> Points {
@@ -136,7 +132,7 @@ fn costs_only_the_poison(mode: &str, settings: &[(&str, &str)], reason: &str) {
     assert_eq!(offsets, ["1234", "2999"], "{mode}");
     for (letter, offset) in letters.iter().zip(poison) {
         assert_eq!(letter.value.as_deref(), Some(POISON.as_bytes()));
-        assert_eq!(letter.timestamp, Some(timestamp(offset)));
+        assert_eq!(letter.timestamp_ms, Some(timestamp(offset)));
         assert_eq!(letter.header("__connect.errors.topic"), scene.topic.name);
         assert_eq!(letter.header("__connect.errors.partition"), "0");
         assert_eq!(letter.header("__connect.errors.exception.class.name"), "Trap");

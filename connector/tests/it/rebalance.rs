@@ -24,13 +24,6 @@ impl Drop for Loading<'_> {
     }
 }
 
-fn has_partitions(sluice: &Sluice, wanted: f64) -> Result<(), Option<f64>> {
-    match sluice.metrics().find("kafka_connect_sink_task_partition_count", &[]) {
-        Some(count) if count == wanted => Ok(()),
-        count => Err(count),
-    }
-}
-
 fn has_written(sluice: &Sluice) -> Result<(), Option<f64>> {
     match sluice.metrics().find("sluice_points_written_total", &[]) {
         Some(points) if points > 0.0 => Ok(()),
@@ -57,10 +50,10 @@ fn a_process_joins_and_leaves_under_load_and_no_record_is_lost_and_no_partition_
         let mut first = Sluice::start(&[&connector]);
         first.until("the first points", has_written);
         let mut second = Sluice::start(&[&connector]);
-        second.until("half of the partitions to move", |second| has_partitions(second, 6.0));
+        second.until("half of the partitions to move", |second| second.has_partitions(6.0));
         second.until("the second process to write", has_written);
         second.stop();
-        first.until("all partitions to come back", |first| has_partitions(first, 12.0));
+        first.until("all partitions to come back", |first| first.has_partitions(12.0));
         drop(end_of_load);
         first
     });

@@ -19,13 +19,6 @@ fn start(connector: &Connector) -> Sluice {
     Sluice::start_with(&[connector], &arguments)
 }
 
-fn has_partitions(sluice: &Sluice, wanted: f64) -> Result<(), Option<f64>> {
-    match sluice.metrics().find("kafka_connect_sink_task_partition_count", &[]) {
-        Some(count) if count == wanted => Ok(()),
-        count => Err(count),
-    }
-}
-
 // librdkafka keeps a partition's pause when the partition goes to another consumer: it came back paused, and nobody resumed it.
 #[test]
 fn a_partition_revoked_during_an_outage_is_read_again_when_it_comes_back() {
@@ -34,14 +27,14 @@ fn a_partition_revoked_during_an_outage_is_read_again_when_it_comes_back() {
     let connector = Connector::new(&topic, "r").into_scripted(&influx);
     let group = topic.group(&connector.name);
     let mut first = start(&connector);
-    first.until("all partitions", |first| has_partitions(first, 4.0));
+    first.until("all partitions", |first| first.has_partitions(4.0));
 
     influx.answer_always(Some(Scripted::new(503, "{\"error\":\"timeout\"}")));
     topic.produce(&prices(500));
     first.until("the pause", |first| first.logged(&["partitions paused or resumed", "\"paused\":true"]));
     let mut second = start(&connector);
-    second.until("half of the partitions to move", |second| has_partitions(second, 2.0));
-    first.until("half of the partitions to stay", |first| has_partitions(first, 2.0));
+    second.until("half of the partitions to move", |second| second.has_partitions(2.0));
+    first.until("half of the partitions to stay", |first| first.has_partitions(2.0));
 
     influx.answer_always(None);
     first.until("the end of the pause", |first| {
@@ -49,7 +42,7 @@ fn a_partition_revoked_during_an_outage_is_read_again_when_it_comes_back() {
     });
     first.until("the records of the outage to be committed", |_| group.at_end());
     second.stop();
-    first.until("all partitions to come back", |first| has_partitions(first, 4.0));
+    first.until("all partitions to come back", |first| first.has_partitions(4.0));
 
     topic.produce(&prices(700));
     first.until("every partition to be consumed again", |_| group.at_end());

@@ -22,13 +22,6 @@ fn start(connector: &Connector, patience_ms: &str) -> Sluice {
     Sluice::start_with(&[connector], &["--bootstrap-servers", services::kafka(), "--set", &patience])
 }
 
-fn has_partitions(sluice: &Sluice, wanted: f64) -> Result<(), Option<f64>> {
-    match sluice.metrics().find("kafka_connect_sink_task_partition_count", &[]) {
-        Some(count) if count == wanted => Ok(()),
-        count => Err(count),
-    }
-}
-
 fn has_writes(influx: &ScriptedInflux) -> Result<(), usize> {
     match influx.seen(|seen| seen.writes) {
         0 => Err(0),
@@ -59,8 +52,8 @@ fn a_revocation_is_answered_in_time_and_a_late_acknowledgement_commits_nothing()
     // With the eager protocol all partitions are revoked, so that what hangs is of an old generation in any case.
     new.answer_always(Some(Scripted::hang()));
     let mut second = start(&connector.clone().into_scripted(&new), "500");
-    second.until("half of the partitions to move", |second| has_partitions(second, 2.0));
-    first.until("half of the partitions to stay", |first| has_partitions(first, 2.0));
+    second.until("half of the partitions to move", |second| second.has_partitions(2.0));
+    first.until("half of the partitions to stay", |first| first.has_partitions(2.0));
     let all_read_and_half_again = 3_000.0;
     first.until("what was kept to be read again", |first| {
         match first.metrics().sum("kafka_connect_sink_task_sink_record_read_total", &[]) {
@@ -116,8 +109,8 @@ fn a_process_frozen_beyond_its_session_comes_back_and_commits_over_nobody() {
 
     first.thaw();
     first.until("the loss to be told", |first| first.logged(&["partitions lost", "\"level\":\"WARN\""]));
-    first.until("it to be back in the group", |first| has_partitions(first, 2.0));
-    second.until("half of the partitions to stay", |second| has_partitions(second, 2.0));
+    first.until("it to be back in the group", |first| first.has_partitions(2.0));
+    second.until("half of the partitions to stay", |second| second.has_partitions(2.0));
     old.answer_always(None);
     old.release();
     topic.produce(&prices(500));

@@ -126,12 +126,7 @@ fn a_topic_that_is_deleted_leaves_the_others_alone() {
     sluice.until("both to be read", |_| stays.group(&name).at_end().and(goes.group(&name).at_end()));
     let mut expected = goes.expected();
     drop(goes);
-    sluice.until("the partition to go", |sluice| {
-        match sluice.metrics().find("kafka_connect_sink_task_partition_count", &[]) {
-            Some(1.0) => Ok(()),
-            count => Err(count),
-        }
-    });
+    sluice.until("the partition to go", |sluice| sluice.has_partitions(1.0));
     stays.produce(&feed(50, 10, |_| (0, "ETH-USD")));
     sluice.until("the other one to be read on", |_| stays.group(&name).at_end());
     sluice.until("readiness", Sluice::ready);

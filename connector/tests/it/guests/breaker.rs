@@ -1,6 +1,6 @@
 //! A module that fails on everything, and one that is tried again on a record.
 
-use super::{Scene, letters_in};
+use super::Scene;
 use crate::support::sluice::Sluice;
 
 /// `pipeline/breaker.rs`: so many records are condemned before the module is.
@@ -23,7 +23,9 @@ fn a_module_that_fails_on_everything_rests_and_fails_the_task_with_few_letters()
     for told in ["the transform fails on everything", "wasm `unreachable`", &place] {
         assert!(line.contains(told), "{told:?} is not told in: {line}");
     }
-    let offsets: Vec<_> = letters_in(&scene.dead.name)
+    let offsets: Vec<_> = scene
+        .dead
+        .all()
         .iter()
         .map(|letter| letter.header("__connect.errors.offset").parse::<i64>().unwrap())
         .collect();

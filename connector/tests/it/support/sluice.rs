@@ -201,6 +201,14 @@ impl Sluice {
         if answer.status == 200 { Ok(()) } else { Err(answer.body) }
     }
 
+    /// For use in `until`: `Ok` once its tasks have so many partitions, otherwise how many they have.
+    pub(crate) fn has_partitions(&self, wanted: f64) -> Result<(), Option<f64>> {
+        match self.metrics().find("kafka_connect_sink_task_partition_count", &[]) {
+            Some(count) if count == wanted => Ok(()),
+            count => Err(count),
+        }
+    }
+
     /// For use in `until`: the first log line with all of `words` in it.
     pub(crate) fn logged(&self, words: &[&str]) -> Result<String, String> {
         let log = self.log.lock().unwrap();
