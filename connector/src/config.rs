@@ -19,6 +19,7 @@ mod properties;
 mod read;
 pub mod resolve;
 mod secret;
+mod swap;
 mod worker;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use load::{ConfigError, Fault, load};
 pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};
 pub use secret::{Secret, is_secret, redacted};
+pub use swap::{CompileLimits, PolicyConfig, ShadowRequire, SwapConfig};
 pub use worker::{ENV_PREFIX, WorkerConfig};
 
 /// One connector, checked.
@@ -88,6 +90,8 @@ pub struct TransformConfig {
     pub memory_max_bytes: usize,
     /// The time one call may take.
     pub timeout: Duration,
+    /// How it is replaced while it runs.
+    pub swap: SwapConfig,
 }
 
 /// Where a transform's module comes from (`transform.module`).
@@ -229,6 +233,7 @@ impl fmt::Debug for TransformConfig {
             .field("settings", &names)
             .field("memory_max_bytes", &self.memory_max_bytes)
             .field("timeout", &self.timeout)
+            .field("swap", &self.swap)
             .finish()
     }
 }

@@ -51,6 +51,7 @@ pub mod source;
 pub mod state;
 pub mod status;
 pub mod stop;
+pub mod swap;
 pub mod telemetry;
 pub mod transform;
 pub mod trial;

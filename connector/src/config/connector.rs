@@ -11,7 +11,7 @@ use super::read::{Given, Reader};
 use super::resolve::{Resolve, System};
 use super::{
     BatchConfig, Compression, ConnectorConfig, ErrorsConfig, InfluxConfig, ModuleRef, Product, RequestsInFlight,
-    Tiebreak, Topics, TransformConfig, VersionSetting, cross,
+    SwapConfig, Tiebreak, Topics, TransformConfig, VersionSetting, cross, swap,
 };
 
 /// An unknown key that begins like this is an error: it was meant for us, and ignoring it would do something else than was asked for.
@@ -168,6 +168,7 @@ fn transform(reader: &mut Reader) -> Option<TransformConfig> {
         settings: reader.below("transform.config.").into_iter().collect(),
         memory_max_bytes: reader.count("transform.memory.max.bytes").get(),
         timeout: reader.millis("transform.timeout.ms"),
+        swap: SwapConfig::read(reader),
     })
 }
 
@@ -175,10 +176,11 @@ fn parse_module(text: &str) -> Result<ModuleRef, String> {
     match text.split_once(':') {
         Some(("builtin", "")) => Err("has no name after builtin:".to_owned()),
         Some(("builtin", name)) => Ok(ModuleRef::Builtin(name.to_owned())),
-        Some(("sha256", _)) => Err("this version has no uploaded modules: give builtin:<name> or a path".to_owned()),
-        Some((kind, rest)) if rest.starts_with("//") || kind.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            Err("is of an unknown kind: give builtin:<name> or a path (./name if there is a colon in it)".to_owned())
-        }
+        Some(("sha256", digest)) => swap::parse_digest(digest).map(ModuleRef::Digest),
+        Some((kind, rest)) if rest.starts_with("//") || kind.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Err(
+            "is of an unknown kind: give builtin:<name>, sha256:<digest> or a path (./name if there is a colon in it)"
+                .to_owned(),
+        ),
         _ if text.contains('\0') => Err("holds a control character".to_owned()),
         _ => Ok(ModuleRef::Path(PathBuf::from(text))),
     }

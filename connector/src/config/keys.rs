@@ -48,7 +48,7 @@ pub enum Kind {
     Path,
     /// `http://host[:port][/prefix]` or the same with https.
     Url,
-    /// `builtin:<name>` or a path.
+    /// `builtin:<name>`, `sha256:<digest>` or a path.
     Module,
 }
 
@@ -68,8 +68,6 @@ pub enum Fallback {
 pub enum Effect {
     /// It does what the documentation says.
     Full,
-    /// Known for a later version; a warning when given, because nothing is lost or changed by its absence.
-    Later,
     /// Only this value is possible in this version; any other is an error, because ignoring it would change what is written.
     Only {
         /// The value that is possible.
@@ -101,7 +99,6 @@ pub fn render(table: &[Key]) -> String {
         let _ = writeln!(text, "    {}", key.doc);
         match key.effect {
             Effect::Full => {}
-            Effect::Later => text.push_str("    Has no effect in this version.\n"),
             Effect::Framework => text.push_str("    Kafka Connect's own; taken, but has no effect here.\n"),
             Effect::Only { value, why } => {
                 let _ = writeln!(text, "    Only \"{value}\" for now: {why}.");
@@ -130,12 +127,6 @@ impl Key {
     /// A key that has its effect.
     const fn new(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Self {
         Self { name, kind, fallback, effect: Effect::Full, doc }
-    }
-
-    /// The same, without effect in this version.
-    const fn later(mut self) -> Self {
-        self.effect = Effect::Later;
-        self
     }
 
     /// The same, with one value possible.
@@ -170,7 +161,7 @@ impl Kind {
             Self::List => "texts separated by commas".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::Url => "http://host[:port][/prefix], or the same with https".to_owned(),
-            Self::Module => "builtin:<name> or a path".to_owned(),
+            Self::Module => "builtin:<name>, sha256:<digest> or a path".to_owned(),
         }
     }
 

@@ -96,7 +96,6 @@ impl Reader {
     fn check_effect(&mut self, key: &Key, name: &str) {
         match key.effect {
             Effect::Full => {}
-            Effect::Later => self.warn(name, "known, but has no effect in this version"),
             Effect::Framework => self.warn(name, "Kafka Connect's own key, has no effect here"),
             Effect::Only { value, why } => {
                 let valid = self

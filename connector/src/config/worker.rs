@@ -5,6 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+
 use super::kafka::{self, Role};
 use super::keys::{self, WORKER};
 use super::problem::{Checked, Problem, Problems};
@@ -16,6 +19,9 @@ pub const ENV_PREFIX: &str = "SLUICE_";
 
 /// Variables with our prefix that are not the worker's: those of the tests, and those of the command line's own options.
 const OTHERS_ENV: [&str; 3] = ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER"];
+
+/// What stands before an ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
+const ED25519_SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 /// Connect's prefixes for the clients of its connectors.
 const CLIENT_PREFIXES: [&str; 3] = ["consumer.", "producer.", "admin."];
@@ -31,6 +37,8 @@ pub struct WorkerConfig {
     pub state_dir: Option<PathBuf>,
     /// Folders whose `.wasm` files may be named.
     pub plugin_path: Vec<PathBuf>,
+    /// The ed25519 public keys, 32 bytes each, that may sign modules.
+    pub signature_keys: Vec<[u8; 32]>,
     /// What stands before a connector's name in its consumer group.
     pub group_prefix: String,
     /// How long a stop may take.
@@ -79,6 +87,7 @@ impl WorkerConfig {
             listeners,
             state_dir: reader.text("state.dir").map(PathBuf::from),
             plugin_path: items(&reader.text("plugin.path").unwrap_or_default()).map(PathBuf::from).collect(),
+            signature_keys: reader.parsed("transform.signature.keys", parse_keys).unwrap_or_default(),
             group_prefix,
             shutdown_timeout: reader.millis("task.shutdown.graceful.timeout.ms"),
         };
@@ -105,6 +114,7 @@ impl fmt::Debug for WorkerConfig {
             .field("listeners", &self.listeners)
             .field("state_dir", &self.state_dir)
             .field("plugin_path", &self.plugin_path)
+            .field("signature_keys", &self.signature_keys.len())
             .field("group_prefix", &self.group_prefix)
             .field("shutdown_timeout", &self.shutdown_timeout)
             .finish()
@@ -219,6 +229,19 @@ fn login(reader: &mut Reader, client: &BTreeMap<String, String>) {
             reader.warn(written, "has no effect: security.protocol is not sasl_ssl or sasl_plaintext");
         }
     }
+}
+
+/// Raw keys; in the form that `openssl pkey -pubout` writes (44 bytes), the key is what comes last.
+fn parse_keys(list: &str) -> Result<Vec<[u8; 32]>, String> {
+    let key = |(at, text): (usize, &str)| {
+        let bytes = BASE64.decode(text).unwrap_or_default();
+        let raw = match bytes.strip_prefix(ED25519_SPKI) {
+            Some(raw) => raw,
+            None => bytes.as_slice(),
+        };
+        raw.try_into().map_err(|_| format!("the {}. key is no ed25519 public key in base64", at + 1))
+    };
+    items(list).enumerate().map(key).collect()
 }
 
 fn parse_listeners(list: &str) -> Result<Vec<String>, String> {

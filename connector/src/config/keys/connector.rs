@@ -13,6 +13,12 @@ const TASKS_MAX: i64 = 1_000;
 /// A Rust guest starts with a little more than 1 MiB, so that less could hold none; 4 GiB is all that 32-bit WebAssembly can address.
 const MEMORY_BYTES: Kind = Int(1 << 20, 1 << 32);
 
+/// The program itself needs some of it, and wasmtime's compiler of a large module a gigabyte.
+const COMPILE_BYTES: Kind = Int(1 << 28, 1 << 40);
+
+/// More partitions than any task has.
+const PARTITIONS_MAX: i64 = 100_000;
+
 /// Smaller bodies would be one long line each; larger ones no InfluxDB takes (its limits are 10 to 50 MB), and every lane holds two.
 const BATCH_BYTES: Kind = Int(1 << 10, 1 << 28);
 
@@ -39,20 +45,52 @@ pub const CONNECTOR: &[Key] = &[
         "transform.module",
         Module,
         Required,
-        "The transform: builtin:<name> for one that is shipped, or the path of a WebAssembly module.",
+        "The transform: builtin:<name> for one that is shipped, the path of a WebAssembly module, or sha256:<digest> of one in state.dir.",
     ),
     key("transform.config.*", Text, Absent, "Handed to the transform, which knows its own settings and refuses others."),
     key("transform.memory.max.bytes", MEMORY_BYTES, Value("67108864"), "The memory one instance of the transform may use."),
     key("transform.timeout.ms", Int(1, 300_000), Value("1000"), "The time one call of the transform, which handles one batch, may take."),
-    key("transform.watch", Bool, Value("true"), "Whether a new version of the module's file is taken up while running.").later(),
-    key("transform.probation.ms", Int(0, DAY_MS), Value("60000"), "How long a new module may still be taken back by itself.").later(),
+    key("transform.watch", Bool, Value("true"), "Whether a new version of the module's file is taken up while running."),
+    key(
+        "transform.probation.ms",
+        Int(0, DAY_MS),
+        Value("60000"),
+        "How long a new version may still be taken back by itself. 0 for not at all.",
+    ),
     key(
         "transform.probation.max.error.rate",
         Fraction,
         Value("0.01"),
-        "The share of refused records above which a new module is taken back.",
-    )
-    .later(),
+        "The share of refused records, above that of the version before, at which a new version is taken back.",
+    ),
+    key(
+        "transform.canary.partitions",
+        Int(0, PARTITIONS_MAX),
+        Value("0"),
+        "On how many partitions of this process a new version runs during its probation, before it runs on all; 0 for all at once.",
+    ),
+    key(
+        "transform.swap.barrier",
+        Bool,
+        Value("false"),
+        "Whether the tasks of this process wait for each other, so that no record of the old version is transformed after one of the new.",
+    ),
+    key(
+        "transform.shadow.require",
+        Choice(&["equal", "no-new-rejects", "none"]),
+        Value("no-new-rejects"),
+        "What a new version's output on the last records must have in common with the running one's, or it is refused.",
+    ),
+    key("transform.upload.enable", Bool, Value("false"), "Whether modules may be uploaded over REST. Needs state.dir."),
+    key("transform.require.digest", List, Value(""), "The sha256 digests of the modules that may run; blank for any. Shipped ones always may."),
+    key(
+        "transform.require.signature",
+        Bool,
+        Value("false"),
+        "Whether a module needs a signature beside it (<file>.sig) by one of the worker's transform.signature.keys. Shipped ones don't.",
+    ),
+    key("transform.compile.timeout.ms", Int(100, DAY_MS), Value("60000"), "The time that compiling a module may take."),
+    key("transform.compile.memory.max.bytes", COMPILE_BYTES, Value("2147483648"), "The memory that compiling a module may take."),
     key("influx.url", Url, Required, "Where InfluxDB is: scheme, host, port, and a path only if a proxy puts one before it."),
     key(
         "influx.version",

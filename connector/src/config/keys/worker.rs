@@ -20,6 +20,12 @@ pub const WORKER: &[Key] = &[
     key("state.dir", Path, Absent, "The folder that keeps what was set up through the REST API."),
     key("plugin.path", List, Absent, "Folders whose .wasm files may be named, separated by commas."),
     key(
+        "transform.signature.keys",
+        List,
+        Value(""),
+        "The ed25519 public keys, in base64, whose signature transform.require.signature accepts, separated by commas.",
+    ),
+    key(
         "connect.group.prefix",
         Text,
         Value("connect-"),

@@ -1,0 +1,15 @@
+//! Hot swap: a new version of the transform takes over in a running connector, tested before, and taken back if it turns out bad.
+//!
+//! A version is known by the sha256 of its bytes. New bytes come from the module's file (`watch`) or over REST. One thread a connector
+//! (`controller`) takes them through the gates: policy (`policy`), structure and compilation (`transform::engine`), `configure`, and a
+//! warm-up on the last records, compared with what the running version makes of them (`shadow`). Then each task changes at its own next
+//! batch (`desk`), and the new version is on probation (`trial`). What has run is kept in the state folder (`history`, `store`).
+//!
+//! Nothing here runs on the data path but a look at the desk between two batches.
+
+pub mod history;
+pub mod policy;
+pub mod schema;
+pub mod shadow;
+pub mod store;
+pub mod watch;
