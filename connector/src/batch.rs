@@ -80,6 +80,21 @@ pub struct Batch {
     pub offsets: Vec<i64>,
 }
 
+// === impl Inputs ===
+
+impl Inputs {
+    /// What either of the two wants.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            keys: self.keys || other.keys,
+            headers: self.headers || other.headers,
+            timestamps: self.timestamps || other.timestamps,
+            offsets: self.offsets || other.offsets,
+        }
+    }
+}
+
 // === impl Column ===
 
 impl Column {
@@ -189,6 +204,12 @@ impl Batch {
         nullable(&self.values) + nullable(&self.keys) + headers + 16 * self.len()
     }
 
+    /// Whether every column of `wanted` is filled. Timestamps and offsets always are.
+    pub fn holds(&self, wanted: Inputs) -> bool {
+        let filled = |ends: &[u32]| ends.len() == self.len();
+        (!wanted.keys || filled(&self.keys.column.ends)) && (!wanted.headers || filled(&self.headers.ends))
+    }
+
     /// The index of the record with this offset.
     pub fn index_of(&self, offset: i64) -> Option<usize> {
         self.offsets.binary_search(&offset).ok()
@@ -253,6 +274,8 @@ mod tests {
         assert_eq!(batch.values.get(2), Some(&b""[..]));
         assert_eq!(batch.range(), Some(OffsetRange { first: 3, last: 9 }));
         assert!(batch.keys.column.ends.is_empty(), "a column that is not wanted is not copied");
+        assert!(batch.holds(Inputs { offsets: true, timestamps: true, ..Inputs::default() }));
+        assert!(!batch.holds(Inputs { keys: true, ..Inputs::default() }));
     }
 
     #[test]
@@ -265,6 +288,7 @@ mod tests {
             batch.end_headers();
         }
         assert_eq!(batch.bytes(), batch.clone().bytes());
+        assert!(batch.holds(wanted));
         let part = batch.slice(1..3);
         assert_eq!((part.len(), part.index_of(9), part.index_of(3)), (2, Some(1), None));
         for (index, whole) in [(0, 1), (1, 2)] {

@@ -9,12 +9,14 @@ use tokio::runtime::Handle;
 
 use crate::config::{ConnectorConfig, DISCARDS, WorkerConfig};
 use crate::metrics::{Metrics, TaskMetrics};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, TaskVersions};
 use crate::sink::influx::{InfluxClient, InfluxError};
 use crate::sink::lane::Lane;
 use crate::sink::renew::Renewable;
 use crate::status::{Board, TaskBoard, TaskState};
 use crate::stop::Stop;
+use crate::swap::desk;
+use crate::telemetry::TaskSpan;
 use crate::transform::engine::{Engine, LoadError, Module};
 use crate::transform::{Limits, Transform, TransformError};
 
@@ -155,8 +157,6 @@ impl Task {
         let name = format!("{}-{}", parts.config.name, parts.task);
         let stop = parts.stop.clone();
         let run = move || {
-            let span = tracing::info_span!("task", connector = parts.config.name, task = parts.task);
-            let _entered = span.enter();
             parts.stop.wakes(thread::current());
             let board = parts.board.clone();
             // A panic is a bug of ours; it fails this task and leaves the others alone.
@@ -182,8 +182,10 @@ impl Parts {
     fn run(self) -> Result<(), String> {
         let Self { worker, config, module, client, runtime, metrics, board, stop, task } = self;
         let limits = limits(&config);
-        let transform =
+        let span = TaskSpan::new(&config.name, task);
+        let stable =
             Transform::new(module, config.transform.settings.clone(), limits).map_err(|error| error.to_string())?;
+        let versions = TaskVersions { stable, trial: None, desk: desk::desk().0, span };
         let lane = Lane::new(
             Renewable::new(client, Arc::clone(&config)),
             (config.influx.version, config.batch.requests_in_flight),
@@ -193,7 +195,7 @@ impl Parts {
             thread::current(),
         );
         let told = board.clone();
-        let mut pipeline = Pipeline::open(worker, config, task, transform, lane, stop, (metrics, board))
+        let mut pipeline = Pipeline::open(worker, config, task, versions, lane, stop, (metrics, board))
             .map_err(|error| crate::trace(&error))?;
         pipeline.run().map_err(|error| {
             let trace = crate::trace(&error);

@@ -14,6 +14,7 @@ mod membership;
 mod model;
 mod rejects;
 mod salvage;
+mod versions;
 mod watchdog;
 
 use std::sync::Arc;
@@ -31,11 +32,15 @@ use crate::source::observer::Observer;
 use crate::source::{Filled, KafkaSource};
 use crate::status::TaskBoard;
 use crate::stop::Stop;
-use crate::transform::{Output, Transform};
+use crate::swap::desk::TaskDesk;
+use crate::swap::trial::Trial;
+use crate::telemetry::TaskSpan;
+use crate::transform::{Output, Transform, Version};
 use assignment::Assignment;
 use breaker::Breaker;
 use budget::{Budget, DiscardLog};
 use salvage::Salvage;
+use versions::Versions;
 use watchdog::Watchdog;
 
 pub use error::TaskError;
@@ -49,11 +54,24 @@ const LAG_INTERVAL: Duration = Duration::from_secs(1);
 /// What the last commit gets at least, even if the writes before it took all the time there was.
 const LAST_COMMIT_MIN: Duration = Duration::from_secs(1);
 
+/// The transforms that a task begins with.
+#[derive(Debug)]
+pub struct TaskVersions {
+    /// The one that runs, or that the other falls back on.
+    pub stable: Transform,
+    /// One on probation.
+    pub trial: Option<(Transform, Arc<Trial>)>,
+    /// Where orders to change come from.
+    pub desk: TaskDesk,
+    /// Says in log lines which version runs.
+    pub span: TaskSpan,
+}
+
 /// Everything that one task owns.
 #[derive(Debug)]
 pub struct Pipeline {
     source: KafkaSource,
-    transform: Transform,
+    versions: Versions,
     assembler: Assembler,
     lane: Lane,
     letters: Option<DeadLetters>,
@@ -99,7 +117,7 @@ impl Pipeline {
         worker: Arc<WorkerConfig>,
         connector: Arc<ConnectorConfig>,
         task: u32,
-        transform: Transform,
+        versions: TaskVersions,
         lane: Lane,
         stop: Stop,
         (metrics, board): (TaskMetrics, TaskBoard),
@@ -108,11 +126,14 @@ impl Pipeline {
             .map_err(|source| TaskError::Consumer { connector: connector.name.clone(), source })?;
         let letters = DeadLetters::open(&worker, &connector, task, thread::current(), (metrics.clone(), board.clone()))
             .map_err(|source| TaskError::Producer { connector: connector.name.clone(), source })?;
-        metrics.transform_info(transform.module().digest(), transform.module().name());
+        let TaskVersions { stable, trial, desk, span } = versions;
+        desk.wakes(thread::current());
+        let versions = Versions::new(stable, trial, desk, span);
+        metrics.transform_info(versions.latest().digest(), versions.latest().name());
         let now = Instant::now();
         Ok(Self {
             source,
-            transform,
+            versions,
             assembler: Assembler::new(&connector.batch),
             lane,
             letters,
@@ -202,7 +223,8 @@ impl Pipeline {
     /// Takes records while there is room for their lines. Gives back whether there were any.
     fn take_records(&mut self) -> Result<bool, TaskError> {
         let mut busy = false;
-        while !self.is_full() {
+        // Before the sink is asked for room: it may have none for long, and the next record is to meet the new version.
+        while !self.change_version() && !self.is_full() {
             if self.salvage.is_some() {
                 return Ok(busy | self.salvage_on()?);
             }
@@ -231,7 +253,7 @@ impl Pipeline {
 
     /// The columns to fill: what the transform wants, and all of a record where a dead letter may have to hold it.
     fn wanted(&self) -> Inputs {
-        let inputs = self.transform.inputs();
+        let inputs = self.versions.inputs();
         let all = self.letters.is_some();
         Inputs { keys: inputs.keys || all, headers: inputs.headers || all, ..inputs }
     }
@@ -245,16 +267,18 @@ impl Pipeline {
         assigned.metrics.consumed(batch.len() as u64);
 
         let started = Instant::now();
-        let result = self.transform.run(&partition, &batch);
+        let (version, result) = self.versions.run(&partition, &batch);
         self.metrics.stage(Stage::Transform, started.elapsed());
-        self.metrics.transform_memory(self.transform.memory_bytes() as u64);
+        self.metrics.transform_memory(self.versions.memory_bytes() as u64);
+        self.versions.keep(&partition, &batch, started);
         match result {
             Ok(output) => {
                 self.transform_works(&partition, &batch);
-                self.absorb(place, &batch, &output)?;
+                self.absorb(place, &version, &batch, &output)?;
                 self.source.recycle(batch);
             }
             Err(error) => {
+                self.failed_on(&version, &partition, &batch, &error);
                 let records = batch.len();
                 tracing::warn!(%partition, records, %error, "transform failed on a batch, looking for the record at fault");
                 self.salvage = Some(Salvage::new(place, batch));
@@ -264,22 +288,31 @@ impl Pipeline {
     }
 
     /// The result of one call: points, ledger, rejected records.
-    fn absorb(&mut self, place: (usize, u64), batch: &Batch, output: &Output) -> Result<(), TaskError> {
+    fn absorb(
+        &mut self,
+        place: (usize, u64),
+        version: &Arc<Version>,
+        batch: &Batch,
+        output: &Output,
+    ) -> Result<(), TaskError> {
         let Some(assigned) = self.assignment.get(place.0) else { return Ok(()) };
         let started = Instant::now();
         // Kept until the records are decided, in memory that fits: what is recycled may be far larger.
         let kept = self.letters.is_some().then(|| Arc::new(batch.clone()));
         let (slot, generation) = place;
-        let origin = Origin { partition: &assigned.partition, slot, generation, records: kept.as_ref() };
+        let origin = Origin { partition: &assigned.partition, slot, generation, version, records: kept.as_ref() };
         let stop_at_rejected = !self.connector.errors.tolerate;
         let mut appended = std::mem::take(&mut self.appended);
         self.assembler.append(origin, (batch, output), stop_at_rejected, &mut assigned.stamper, &mut appended);
         self.metrics.stage(Stage::Points, started.elapsed());
+        self.versions.note(version, batch.len(), appended.rejected.len(), started);
+        let taken = if stop_at_rejected { self.take_back(place, version, batch, &mut appended) } else { batch.len() };
 
+        let Some(assigned) = self.assignment.get(place.0) else { return Ok(()) };
         assigned.receive(&appended.ranges)?;
-        assigned.metrics.filtered((batch.len() - output.num_with_lines - output.rejects.len()) as u64);
+        assigned.metrics.filtered((taken - appended.with_lines - appended.rejected.len()) as u64);
         assigned.metrics.sent(appended.with_lines as u64);
-        let decided = self.reject_appended(place, batch, kept.as_ref(), &mut appended);
+        let decided = self.reject_appended(place, version, (batch, kept.as_ref()), &mut appended);
         self.appended = appended;
         decided
     }

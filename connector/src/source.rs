@@ -114,6 +114,7 @@ impl KafkaSource {
 
     /// Serves the group. To be called often, whatever else goes on: this is what keeps the task in the group.
     pub fn poll(&mut self, wanted: Inputs) -> Vec<GroupEvent> {
+        self.slots.want(wanted);
         loop {
             let heard = self.consumer.context().heard();
             match self.consumer.poll(Duration::ZERO) {
@@ -132,6 +133,7 @@ impl KafkaSource {
     /// Takes what has been fetched, up to 4,096 records, without waiting. Gives back whether there was anything. The
     /// batches are then in [`KafkaSource::next_filled`], the partitions' errors in [`KafkaSource::take_errors`].
     pub fn take(&mut self, wanted: Inputs) -> bool {
+        self.slots.want(wanted);
         self.slots.drains += 1;
         let (slots, errors) = (&mut self.slots, &mut self.errors);
         let mut run = (0, -1, None);
@@ -154,6 +156,11 @@ impl KafkaSource {
         });
         self.slots.close_open();
         taken > 0
+    }
+
+    /// Whether every batch that was filled has the columns `wanted`.
+    pub fn holds(&self, wanted: Inputs) -> bool {
+        self.slots.hold(wanted)
     }
 
     /// The next batch that was filled, in the order of arrival for each partition.

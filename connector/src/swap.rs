@@ -7,9 +7,12 @@
 //!
 //! Nothing here runs on the data path but a look at the desk between two batches.
 
+pub mod desk;
 pub mod history;
 pub mod policy;
+mod ring;
 pub mod schema;
 pub mod shadow;
 pub mod store;
+pub mod trial;
 pub mod watch;

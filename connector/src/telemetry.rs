@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
+use tracing::span::EnteredSpan;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -35,6 +36,33 @@ pub enum TelemetryError {
     /// Another logger is installed already.
     #[error("cannot start logging: it was started before in this process")]
     AlreadyStarted,
+}
+
+/// What every log line of a task's thread says: connector, task, and the version of the transform that runs. Stays on the thread it is
+/// made on.
+#[derive(Debug)]
+pub struct TaskSpan {
+    connector: String,
+    task: u32,
+    entered: Option<EnteredSpan>,
+}
+
+// === impl TaskSpan ===
+
+impl TaskSpan {
+    /// For the thread of a task, before any version runs.
+    pub fn new(connector: &str, task: u32) -> Self {
+        let entered = Some(tracing::info_span!("task", connector, task).entered());
+        Self { connector: connector.to_owned(), task, entered }
+    }
+
+    /// Log lines say `module` from now on. A span made anew, because a field that is recorded again stands twice in text.
+    pub fn runs(&mut self, module: &str) {
+        // The old one is left first: spans are left in the order in which they were not entered.
+        self.entered = None;
+        self.entered =
+            Some(tracing::info_span!("task", connector = self.connector, task = self.task, module).entered());
+    }
 }
 
 /// The words for a level, loudest last.

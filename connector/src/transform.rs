@@ -7,6 +7,7 @@ pub mod builtin;
 mod check;
 pub mod engine;
 mod host;
+mod version;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use host::{BatchColumns, GuestLog, HostState, Instance};
 pub(crate) use check::check;
 pub use check::{Output, Reject};
 pub(crate) use host::{RawColumn, RawOutput, RawRejects};
+pub use version::{Tally, Version};
 
 /// What one instance may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,12 @@ pub struct Transform {
     inputs: Inputs,
 }
 
+/// An instance that is not needed any more, to be dropped where time does not matter.
+#[derive(Debug, Default)]
+pub struct Remains {
+    _instance: Option<(Store<HostState>, Instance)>,
+}
+
 // === impl Transform ===
 
 impl Transform {
@@ -105,6 +113,13 @@ impl Transform {
     /// The module that runs.
     pub fn module(&self) -> &Module {
         &self.module
+    }
+
+    /// Puts the instance away; the next call starts a fresh one. Freeing what is given back takes longer than this: milliseconds for a guest
+    /// of many megabytes.
+    #[must_use = "dropping it frees the instance's memory, which takes time"]
+    pub fn rest(&mut self) -> Remains {
+        Remains { _instance: self.live.take() }
     }
 
     /// Which columns it wants.

@@ -1,5 +1,6 @@
 //! Records that can't be written: tolerated or not, logged, sent to the dead-letter topic or discarded, and counted against the budget.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Pipeline, TaskError, now_ms};
@@ -9,6 +10,7 @@ use crate::record::TopicPartition;
 use crate::sink::assembler::{Appended, Fate};
 use crate::sink::body::Part;
 use crate::sink::lane::Written;
+use crate::transform::Version;
 
 /// A record that can't be written.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Rejection {
     pub(super) offset: i64,
     pub(super) timestamp: i64,
     pub(super) stage: RejectStage,
+    /// The version of the transform that had the record.
+    pub(super) version: Arc<Version>,
     /// The kind of failure, as the header of a letter has it.
     pub(super) kind: &'static str,
     pub(super) reason: String,
@@ -43,8 +47,8 @@ impl Pipeline {
     pub(super) fn reject_appended(
         &mut self,
         (slot, generation): (usize, u64),
-        batch: &Batch,
-        kept: Option<&Records>,
+        version: &Arc<Version>,
+        (batch, kept): (&Batch, Option<&Records>),
         appended: &mut Appended,
     ) -> Result<(), TaskError> {
         let mut rejected = std::mem::take(&mut appended.rejected).into_iter().peekable();
@@ -59,6 +63,7 @@ impl Pipeline {
                     offset: batch.offsets[one.record],
                     timestamp: batch.timestamps[one.record],
                     stage,
+                    version: Arc::clone(version),
                     kind,
                     reason: one.reason,
                     line: one.line,
@@ -86,6 +91,7 @@ impl Pipeline {
                 }
             }
             if !rejections.is_empty() {
+                part.version.note_errors(rejections.len() as u64);
                 let claim = Claim { slot: part.slot, generation: part.generation, range: part.range };
                 // Every part is told of; the first failure is the one that ends the task.
                 failed = failed.and(self.reject(claim, rejections));
@@ -102,14 +108,20 @@ impl Pipeline {
         let (partition, discarded) = (assigned.partition.clone(), assigned.metrics.clone());
         let (mut letters, mut fatal) = (Vec::new(), None);
         for rejection in rejections {
-            let within_budget = self.budget.take(Instant::now());
+            // A version on probation is taken back before it stops the task.
+            let within_budget = self.budget.take(Instant::now())
+                || self
+                    .versions
+                    .blame(&rejection.version, || format!("errors.budget.max was used up: {}", rejection.reason));
             let tolerated = self.connector.errors.tolerate && within_budget;
             self.tell(&partition, &rejection, tolerated);
             if !tolerated && fatal.is_none() {
+                // The task is lost, but its restart has the version before.
+                self.versions.blame(&rejection.version, || format!("it stopped the task: {}", rejection.reason));
                 fatal = Some(self.fatal(&partition, &rejection, within_budget));
             }
             if self.letters.is_some() {
-                letters.extend(self.letter(&partition, rejection));
+                letters.extend(letter(&partition, rejection));
             } else if tolerated {
                 discarded.discarded(1);
                 self.discards.warn(&partition, &rejection);
@@ -141,12 +153,6 @@ impl Pipeline {
         }
     }
 
-    fn letter(&self, partition: &TopicPartition, rejection: Rejection) -> Option<Letter> {
-        let digest = self.transform.module().shared_digest();
-        let Rejection { stage, kind, reason, line, record, .. } = rejection;
-        Some(Letter::new((partition, digest), record?, (stage, kind), reason, line))
-    }
-
     fn fatal(&self, partition: &TopicPartition, rejection: &Rejection, within_budget: bool) -> TaskError {
         let place = (partition.clone(), rejection.offset);
         match &self.connector.errors.budget {
@@ -154,6 +160,11 @@ impl Pipeline {
             _ => TaskError::rejected(place, &self.connector.influx.url, rejection),
         }
     }
+}
+
+fn letter(partition: &TopicPartition, rejection: Rejection) -> Option<Letter> {
+    let Rejection { stage, version, kind, reason, line, record, .. } = rejection;
+    Some(Letter::new((partition, version.digest()), record?, (stage, kind), reason, line))
 }
 
 // === impl Rejection ===
@@ -165,6 +176,7 @@ impl Rejection {
             offset,
             timestamp: record.as_ref().map_or(-1, |(kept, index)| kept.timestamps[*index]),
             stage: RejectStage::Sink,
+            version: Arc::clone(&part.version),
             kind: if too_large { "TooLarge" } else { "Refused" },
             reason: reason.to_owned(),
             line: Some(text),

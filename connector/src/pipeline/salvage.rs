@@ -18,7 +18,7 @@ use crate::record::{OffsetRange, TopicPartition};
 use crate::retry::Backoff;
 use crate::sink::assembler::{Fate, Fated};
 use crate::status::TaskState;
-use crate::transform::TransformError;
+use crate::transform::{TransformError, Version};
 
 /// The first pause before the transform is tried again on a record, as in Kafka Connect.
 const RETRY_MIN: Duration = Duration::from_millis(300);
@@ -61,6 +61,23 @@ impl Salvage {
         self.slot
     }
 
+    /// What is being taken apart.
+    pub(super) fn records(&self) -> &Batch {
+        &self.records
+    }
+
+    /// Another version of the transform runs: what the one before failed on is tried at once.
+    pub(super) fn begin_again(&mut self) {
+        (self.retry, self.rest_until) = (None, None);
+    }
+
+    /// A piece comes back from record `index` of `piece` on, which was a copy of it.
+    pub(super) fn give_back(&mut self, piece: &Batch, index: usize) {
+        let found = self.records.index_of(piece.offsets[index]);
+        let start = found.expect("the piece was cut out of these records");
+        self.pieces.push(start..start + piece.len() - index);
+    }
+
     fn halve(&mut self, piece: &Range<usize>) {
         let middle = piece.start + piece.len() / 2;
         self.pieces.pop();
@@ -91,15 +108,17 @@ impl Pipeline {
         }
         salvage.rest_until = None;
         let batch = salvage.records.slice(piece.clone());
-        let fresh = !self.transform.is_live();
-        match self.transform.run(&partition, &batch) {
+        let fresh = !self.versions.of(&partition).is_live();
+        let (version, result) = self.versions.run(&partition, &batch);
+        match result {
+            Err(error) if self.failed_on(&version, &partition, &batch, &error) => self.salvage = Some(salvage),
             Ok(output) => {
                 self.transform_works(&partition, &batch);
                 salvage.pieces.pop();
                 salvage.retry = None;
                 let place = (salvage.slot, salvage.generation);
                 self.salvage = Some(salvage);
-                self.absorb(place, &batch, &output)?;
+                self.absorb(place, &version, &batch, &output)?;
             }
             Err(error) if piece.len() > 1 && !error.is_start() => {
                 tracing::debug!(%partition, records = piece.len(), %error, "transform failed, halving");
@@ -108,7 +127,7 @@ impl Pipeline {
             }
             // The instance had worked before: perhaps that is why it failed.
             Err(error) if !fresh && !error.is_start() => self.salvage = Some(salvage),
-            Err(error) => self.fail_on_record(salvage, &partition, piece.start, error)?,
+            Err(error) => self.fail_on_record(salvage, (&partition, &version), piece.start, error)?,
         }
         Ok(true)
     }
@@ -124,7 +143,7 @@ impl Pipeline {
     /// Whether the transform still works on a record that it has worked on.
     fn transform_is_well(&mut self) -> bool {
         let Some((partition, record)) = self.proof.take() else { return false };
-        let well = self.transform.run(&partition, &record).is_ok();
+        let well = self.versions.of(&partition).run(&partition, &record).is_ok();
         self.proof = Some((partition, record));
         well
     }
@@ -133,7 +152,7 @@ impl Pipeline {
     fn fail_on_record(
         &mut self,
         mut salvage: Salvage,
-        partition: &TopicPartition,
+        (partition, version): (&TopicPartition, &Arc<Version>),
         index: usize,
         error: TransformError,
     ) -> Result<(), TaskError> {
@@ -172,6 +191,7 @@ impl Pipeline {
             offset,
             timestamp: records.timestamps[index],
             stage: RejectStage::Transform,
+            version: Arc::clone(version),
             kind: "Trap",
             reason: error.to_string(),
             line: None,

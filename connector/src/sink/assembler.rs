@@ -13,7 +13,7 @@ use crate::config::BatchConfig;
 use crate::metrics::CutBy;
 use crate::points::{self, Stamper};
 use crate::record::{OffsetRange, TopicPartition};
-use crate::transform::Output;
+use crate::transform::{Output, Version};
 
 /// Whose records are being appended.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ pub struct Origin<'a> {
     pub slot: usize,
     /// Its assignment generation.
     pub generation: u64,
+    /// The version of the transform that ran.
+    pub version: &'a Arc<Version>,
     /// The batch, if its records are to be kept for dead letters until they are decided.
     pub records: Option<&'a Arc<Batch>>,
 }
@@ -238,6 +240,7 @@ impl Assembler {
             partition: origin.partition.clone(),
             slot: origin.slot,
             generation: origin.generation,
+            version: Arc::clone(origin.version),
             range,
             first_line: part.first_line,
             records: origin.records.cloned(),

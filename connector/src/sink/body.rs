@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::record::{OffsetRange, TopicPartition};
+use crate::transform::Version;
 
 /// The records of one partition in one body.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Part {
     pub slot: usize,
     /// The assignment generation in which they were read.
     pub generation: u64,
+    /// The version of the transform that made the lines.
+    pub version: Arc<Version>,
     /// Their offsets, those of filtered records included.
     pub range: OffsetRange,
     /// The index in the body of their first line.

@@ -42,6 +42,7 @@ pub(super) struct Slots {
     by_id: HashMap<(usize, i32), Option<usize>>,
     pub(super) filled: VecDeque<Filled>,
     pub(super) spare: Vec<Batch>,
+    wanted: Inputs,
     pub(super) resets: Arc<Resets>,
 }
 
@@ -111,6 +112,19 @@ impl Slots {
             .by_id
             .entry((topic_id, partition))
             .or_insert_with(|| by_name.get(&TopicPartition::new(topic(), partition)).copied())
+    }
+
+    /// Says which columns are filled from now on. A batch has the same ones for each of its records.
+    pub(super) fn want(&mut self, wanted: Inputs) {
+        if wanted != self.wanted {
+            self.close_open();
+            self.wanted = wanted;
+        }
+    }
+
+    /// Whether every batch that waits has the columns `wanted`, and those being filled.
+    pub(super) fn hold(&self, wanted: Inputs) -> bool {
+        self.filled.iter().map(|filled| &filled.batch).chain(&self.open).all(|batch| batch.holds(wanted))
     }
 
     /// Gives back whether the record was taken.

@@ -14,7 +14,7 @@ use wit_component::ComponentEncoder;
 use super::host::{
     self, ConfigureParams, ConfigureResult, GuestLog, HostState, Instance, TransformParams, TransformResult,
 };
-use super::{Limits, builtin};
+use super::{Limits, Version, builtin};
 use crate::config::ModuleRef;
 
 /// How often running guests are asked whether their time is over. Shorter costs wake-ups, longer makes `transform.timeout.ms` coarser.
@@ -120,8 +120,7 @@ pub struct Engine {
 #[derive(Clone)]
 pub struct Module {
     engine: Engine,
-    name: Arc<str>,
-    digest: Arc<str>,
+    version: Arc<Version>,
     pre: Arc<InstancePre<HostState>>,
 }
 
@@ -199,7 +198,8 @@ impl Engine {
         self.check_world(&component).map_err(world)?;
         let pre = self.link(&component).map_err(|error| world(format!("{error:#}")))?;
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(Module { engine: self.clone(), name: name.into(), digest: digest.into(), pre: Arc::new(pre) })
+        let version = Arc::new(Version::new(&digest, name));
+        Ok(Module { engine: self.clone(), version, pre: Arc::new(pre) })
     }
 
     /// Makes a component of a core module, as `cargo build --target wasm32-unknown-unknown` gives it.
@@ -263,19 +263,19 @@ impl std::fmt::Debug for Engine {
 // === impl Module ===
 
 impl Module {
-    /// Where it came from: `builtin:<name>` or a path.
+    /// Where it came from: `builtin:<name>`, a path, or `sha256:<digest>`.
     pub fn name(&self) -> &str {
-        &self.name
+        self.version.name()
     }
 
     /// The sha256 of its bytes as they were given, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.digest
+        self.version.digest()
     }
 
-    /// The digest, to be kept.
-    pub fn shared_digest(&self) -> &Arc<str> {
-        &self.digest
+    /// Which version it is, and how it fares.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.version
     }
 
     pub(super) fn store(&self, limits: Limits, log: Arc<Mutex<GuestLog>>) -> Store<HostState> {
@@ -293,7 +293,7 @@ impl Module {
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Module").field("version", &self.version).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,7 +24,7 @@ use crate::sink::body::Body;
 use crate::sink::hunt::Hunt;
 use crate::sink::lane::Written;
 use crate::sink::verdict::Verdict;
-use crate::transform::{Output, Reject};
+use crate::transform::{Output, Reject, Version};
 
 /// Letters at which no more records are taken, as in the pipeline but small enough to be reached.
 const LETTERS_MAX: usize = 6;
@@ -73,6 +74,7 @@ pub(super) struct Task {
     positions: Vec<Option<i64>>,
     too_large: usize,
     appended: Appended,
+    version: Arc<Version>,
     /// The assignment of each partition, counted apart from the code that is tested.
     generations: Vec<Option<u64>>,
     /// Records with a letter, each once in an assignment.
@@ -98,6 +100,7 @@ impl Task {
             settings: settings.clone(),
             assignment: Assignment::new(Tiebreak::Offset),
             assembler: Assembler::new(&settings.batch),
+            version: Arc::new(Version::new("00ff", "model")),
             sending: Vec::new(),
             claims: Claims::default(),
             waiting: VecDeque::new(),
@@ -163,7 +166,7 @@ impl Task {
         let assigned = self.assignment.get(partition).expect("what is fetched from is assigned");
         let generation = assigned.generation;
         let name = name(partition);
-        let origin = Origin { partition: &name, slot: partition, generation, records: None };
+        let origin = Origin { partition: &name, slot: partition, generation, version: &self.version, records: None };
         self.assembler.append(origin, (&batch, &output), false, &mut assigned.stamper, &mut self.appended);
         assigned.receive(&self.appended.ranges).unwrap();
         let rejected: Vec<i64> = self.appended.rejected.iter().map(|one| batch.offsets[one.record]).collect();

@@ -50,7 +50,7 @@ fn append_with(assembler: &mut Assembler, records: &[&[&str]], rejects: &[u32], 
     let (batch, mut output) = batch(0, &records);
     output.rejects = rejects.iter().map(|&record| Reject { record, reason: "no".to_owned() }).collect();
     let partition = TopicPartition::new("prices", 0);
-    let origin = Origin { partition: &partition, slot: 0, generation: 1, records: None };
+    let origin = Origin { partition: &partition, slot: 0, generation: 1, version: &version(), records: None };
     let mut appended = Appended { ranges: vec![fated(77, 77, Fate::Lines)], rejected: Vec::new(), with_lines: 9 };
     assembler.append(origin, (&batch, &output), stop_at_rejected, &mut stamper(0), &mut appended);
     appended
@@ -70,6 +70,10 @@ fn fated(first: i64, last: i64, fate: Fate) -> Fated {
 
 fn records(appended: &Appended) -> Vec<usize> {
     appended.rejected.iter().map(|rejected| rejected.record).collect()
+}
+
+fn version() -> Arc<Version> {
+    Arc::new(Version::new("00ff", "test"))
 }
 
 #[test]
@@ -141,7 +145,7 @@ fn records_that_are_kept_cut_the_body_before_they_take_more_than_it() {
     };
     let mut appended = Appended::default();
     for slot in 0..20 {
-        let origin = Origin { partition: &partition, slot, generation: 1, records: Some(&batch) };
+        let origin = Origin { partition: &partition, slot, generation: 1, version: &version(), records: Some(&batch) };
         assembler.append(origin, (&batch, &output), false, &mut stamper(0), &mut appended);
     }
     let bodies = drain(&mut assembler);
@@ -281,7 +285,7 @@ proptest! {
             let (batch, output) = batch(next_offset[given.partition as usize], &given.records);
             next_offset[given.partition as usize] += 2 * given.records.len() as i64;
             let partition = TopicPartition::new("prices", given.partition);
-            let origin = Origin { partition: &partition, slot: given.partition as usize, generation: 1, records: None };
+            let origin = Origin { partition: &partition, slot: given.partition as usize, generation: 1, version: &version(), records: None };
             let (mut appended, mut stamper) = (Appended::default(), stamper(given.partition));
             let mut output = output;
             output.rejects = given.rejects.iter().map(|&record| Reject { record, reason: "no".to_owned() }).collect();
