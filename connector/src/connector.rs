@@ -119,7 +119,7 @@ impl Connector {
         let tasks_max = config.tasks_max.get();
         let connector = board.connector(&config.name, tasks_max);
         if config.errors.discards() {
-            connector.warn(DISCARDS);
+            connector.warn("errors", DISCARDS);
         }
         let mut tasks = Vec::new();
         for task in 0..tasks_max {

@@ -4,8 +4,8 @@
 //! call is one or a few atomic operations. A series is shown as long as a handle on it lives: revoked partitions and
 //! deleted connectors vanish by themselves.
 //!
-//! - the table of names: `metrics/tables.rs`; states of connectors: `metrics/board.rs`; the process itself:
-//!   `metrics/process.rs`
+//! - the table of names: `metrics/tables.rs`; hot swap: `metrics/swaps.rs`; states of connectors: `metrics/board.rs`; the process
+//!   itself: `metrics/process.rs`
 //! - the numbers behind the handles: `metrics/series.rs`; the weighted histogram: `metrics/histogram.rs`
 
 mod board;
@@ -14,6 +14,7 @@ mod histogram;
 mod labels;
 mod process;
 mod series;
+mod swaps;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,10 @@ use std::time::Duration;
 use prometheus::{Registry, TextEncoder};
 
 use crate::status::Board;
-pub use labels::{CutBy, RequestOutcome, Stage};
+pub use labels::{CutBy, RequestOutcome, Stage, SwapOutcome, SwapStep};
 use series::{PartitionSeries, TaskSeries, UNKNOWN, get_or_insert, lock};
+pub use swaps::SwapMetrics;
+use swaps::{SwapCollector, SwapSeries, Swaps};
 
 /// Content type of what [`Metrics::render`] returns.
 pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
@@ -40,6 +43,7 @@ type Tasks = Arc<Mutex<BTreeMap<(String, u32), Weak<TaskSeries>>>>;
 pub struct Metrics {
     registry: Registry,
     tasks: Tasks,
+    swaps: Swaps,
 }
 
 /// Counts for one task of one connector. Clones count into the same series.
@@ -66,9 +70,10 @@ pub struct InFlight {
 impl Metrics {
     /// A registry that shows the build and the process, and every task made from it.
     pub fn new() -> Arc<Self> {
-        let metrics = Self { registry: Registry::new(), tasks: Tasks::default() };
-        let collectors: [Box<dyn prometheus::core::Collector>; 3] = [
+        let metrics = Self { registry: Registry::new(), tasks: Tasks::default(), swaps: Swaps::default() };
+        let collectors: [Box<dyn prometheus::core::Collector>; 4] = [
             Box::new(tables::TaskCollector::new(Arc::clone(&metrics.tasks))),
+            Box::new(SwapCollector::new(Arc::clone(&metrics.swaps))),
             Box::new(process::BuildCollector::new()),
             Box::new(process::ProcessCollector::new()),
         ];
@@ -94,6 +99,12 @@ impl Metrics {
         let key = (connector.to_owned(), task);
         let series = get_or_insert(&mut lock(&self.tasks), key, || TaskSeries::new(connector, task));
         TaskMetrics { series }
+    }
+
+    /// The handle of one connector's swaps. While an earlier handle of the same connector lives, both count into the same series.
+    pub fn swaps(&self, connector: &str) -> SwapMetrics {
+        let make = || SwapSeries::new(connector);
+        SwapMetrics { series: get_or_insert(&mut lock(&self.swaps), connector.to_owned(), make) }
     }
 
     /// All metrics in Prometheus' text format 0.0.4, sorted by name.

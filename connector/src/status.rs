@@ -45,7 +45,8 @@ struct Inner {
 /// A connector on the board.
 #[derive(Debug, Default)]
 struct Entry {
-    warnings: Vec<String>,
+    /// By what they are about.
+    warnings: BTreeMap<&'static str, String>,
     slots: Vec<Arc<Slot>>,
 }
 
@@ -139,7 +140,7 @@ impl Board {
             })
         };
         let slots: Vec<_> = (0..tasks).map(slot).collect();
-        lock(&self.inner.connectors).insert(name.to_owned(), Entry { warnings: Vec::new(), slots: slots.clone() });
+        lock(&self.inner.connectors).insert(name.to_owned(), Entry { warnings: BTreeMap::new(), slots: slots.clone() });
         self.changed();
         ConnectorBoard { board: self.clone(), name: name.to_owned(), slots }
     }
@@ -170,7 +171,7 @@ impl Board {
         let connectors = lock(&self.inner.connectors);
         let connectors = connectors.iter().map(|(name, entry)| ConnectorStatus {
             name: name.clone(),
-            warnings: entry.warnings.clone(),
+            warnings: entry.warnings.values().cloned().collect(),
             tasks: entry.slots.iter().map(|slot| slot.status(now_ns)).collect(),
         });
         Snapshot {
@@ -206,10 +207,23 @@ impl Board {
 // === impl ConnectorBoard ===
 
 impl ConnectorBoard {
-    /// Shows what the connector's operator should know although everything runs.
-    pub fn warn(&self, warning: &str) {
+    /// Shows what the connector's operator should know although everything runs; replaces what was said about the same thing before.
+    pub fn warn(&self, about: &'static str, warning: &str) {
+        self.change_warnings(|warnings| {
+            warnings.insert(about, warning.to_owned());
+        });
+    }
+
+    /// There is nothing more to say about this.
+    pub fn clear_warning(&self, about: &'static str) {
+        self.change_warnings(|warnings| {
+            warnings.remove(about);
+        });
+    }
+
+    fn change_warnings(&self, change: impl FnOnce(&mut BTreeMap<&'static str, String>)) {
         if let Some(entry) = lock(&self.board.inner.connectors).get_mut(&self.name) {
-            entry.warnings.push(warning.to_owned());
+            change(&mut entry.warnings);
         }
         self.board.changed();
     }

@@ -45,6 +45,36 @@ pub enum CutBy {
     Stop,
 }
 
+/// What became of a new version of the transform; label `outcome` of `sluice_swaps_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwapOutcome {
+    /// It passed its probation, or had none.
+    Promoted,
+    /// A gate refused it.
+    Refused,
+    /// It was taken back, by itself or because somebody asked for it.
+    RolledBack,
+}
+
+/// A step on a new version's way; label `step` of `sluice_swap_seconds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwapStep {
+    /// Limits on size and structure.
+    Structure,
+    /// Compiling in a process of its own, or reading machine code from the cache.
+    Compile,
+    /// Linking, and the check of imports and exports.
+    World,
+    /// An instance, and `configure`.
+    Configure,
+    /// The last records, by old and new.
+    WarmUp,
+    /// The time that a task's data path stood: the longest of all tasks.
+    Switch,
+    /// From the first look at the bytes until every task has changed.
+    Total,
+}
+
 impl RequestOutcome {
     pub(super) const ALL: [Self; 6] =
         [Self::Done, Self::RejectedLines, Self::RejectedWhole, Self::TooLarge, Self::Configuration, Self::Transient];
@@ -87,6 +117,37 @@ impl CutBy {
             Self::Bytes => "bytes",
             Self::Linger => "linger",
             Self::Stop => "stop",
+        }
+    }
+}
+
+impl SwapOutcome {
+    pub(super) const ALL: [Self; 3] = [Self::Promoted, Self::Refused, Self::RolledBack];
+
+    /// The value of the label `outcome`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+}
+
+impl SwapStep {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Structure, Self::Compile, Self::World, Self::Configure, Self::WarmUp, Self::Switch, Self::Total];
+
+    /// The value of the label `step`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Structure => "structure",
+            Self::Compile => "compile",
+            Self::World => "world",
+            Self::Configure => "configure",
+            Self::WarmUp => "warm_up",
+            Self::Switch => "switch",
+            Self::Total => "total",
         }
     }
 }

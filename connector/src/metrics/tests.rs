@@ -57,9 +57,13 @@ sluice_records_filtered_total counter
 sluice_retries_total counter
 sluice_stage_seconds histogram
 sluice_stalls_total counter
+sluice_swap_seconds histogram
+sluice_swaps_total counter
 sluice_task_state gauge
 sluice_transform_info gauge
 sluice_transform_memory_bytes gauge
+sluice_transform_on_probation gauge
+sluice_transform_quarantined gauge
 sluice_write_requests_in_flight gauge
 sluice_write_requests_total counter
 ";
@@ -83,6 +87,7 @@ fn every_name_and_type_stays() {
     task.transform_info("sha256:00", "builtin:split-concat");
     let partition = task.partition("t", 0);
     partition.lag(1, 0.5);
+    let _swaps = metrics.swaps("prices");
     let text = metrics.render();
     let names: String =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(|line| format!("{line}\n")).collect();
@@ -111,6 +116,11 @@ fn what_is_counted_is_shown_with_its_labels() {
     task.commit_ok();
     task.commit_ok();
     task.commit_failed();
+    let swaps = metrics.swaps("prices");
+    swaps.outcome(SwapOutcome::RolledBack);
+    swaps.step(SwapStep::Compile, Duration::from_millis(20));
+    swaps.on_probation(true);
+    swaps.quarantined(2);
     let partition = task.partition("cryptos", 7);
     partition.consumed(10);
     partition.consumed(20);
@@ -129,6 +139,12 @@ fn what_is_counted_is_shown_with_its_labels() {
         (r#"sluice_batches_total{connector="prices",task="3",cut_by="idle"}"#, 1.0),
         (r#"sluice_transform_memory_bytes{connector="prices",task="3"}"#, 65536.0),
         (r#"sluice_transform_info{connector="prices",task="3",digest="sha256:ab",module="new.wasm"}"#, 1.0),
+        (r#"sluice_swaps_total{connector="prices",outcome="promoted"}"#, 0.0),
+        (r#"sluice_swaps_total{connector="prices",outcome="rolled_back"}"#, 1.0),
+        (r#"sluice_swap_seconds_count{connector="prices",step="compile"}"#, 1.0),
+        (r#"sluice_swap_seconds_count{connector="prices",step="switch"}"#, 0.0),
+        (r#"sluice_transform_on_probation{connector="prices"}"#, 1.0),
+        (r#"sluice_transform_quarantined{connector="prices"}"#, 2.0),
         (r#"sluice_records_consumed_total{connector="prices",partition="7",task="3",topic="cryptos"}"#, 30.0),
         (r#"sluice_records_filtered_total{connector="prices",partition="7",task="3",topic="cryptos"}"#, 2.0),
         (r#"sluice_records_dead_lettered_total{connector="prices",partition="7",task="3",topic="cryptos"}"#, 1.0),
