@@ -1,7 +1,7 @@
 //! The HTTP server: Kafka Connect's REST API as far as it is built, health, metrics, and our own additions under
 //! `/sluice`.
 //!
-//! `api/handlers.rs` has one function per endpoint, `api/health.rs` what "healthy", "live" and "ready" mean,
+//! `api/handlers.rs` has one function per endpoint, `api/transform.rs` those of hot swap, `api/health.rs` what "healthy", "live" and "ready" mean,
 //! `api/types.rs` the bodies, `api/error.rs` the one shape of every error. A new endpoint is a line in `routes` and a
 //! function in `handlers`.
 
@@ -10,6 +10,7 @@ mod handlers;
 mod health;
 #[cfg(test)]
 mod tests;
+mod transform;
 mod types;
 
 use std::future::Future;
@@ -18,16 +19,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
 use axum::middleware::map_request;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::status::Board;
+use crate::swap::service::SwapHandles;
+use crate::transform::engine::MODULE_MAX_BYTES;
 use error::ApiError;
 
 /// The version of Kafka Connect whose API is spoken. Clients read it as dotted numbers and switch features on by it
@@ -49,14 +52,15 @@ const STOP_GRACE: Duration = Duration::from_millis(500);
 pub struct ApiState {
     metrics: Arc<Metrics>,
     board: Board,
+    swaps: SwapHandles,
     stall_after: Duration,
 }
 
 impl ApiState {
     /// The state of this worker's API; shows the board in the metrics, too.
-    pub fn new(metrics: Arc<Metrics>, board: Board) -> Self {
+    pub fn new(metrics: Arc<Metrics>, board: Board, swaps: SwapHandles) -> Self {
         metrics.show_board(&board);
-        Self { metrics, board, stall_after: STALL_AFTER }
+        Self { metrics, board, swaps, stall_after: STALL_AFTER }
     }
 
     /// Calls a task stuck after another time than [`STALL_AFTER`].
@@ -107,6 +111,11 @@ fn routes() -> Router<ApiState> {
         .route("/health/ready", get(handlers::ready))
         .route("/metrics", get(handlers::metrics))
         .route("/sluice/connectors", get(handlers::connectors))
+        .route(
+            "/sluice/connectors/{name}/transform",
+            get(transform::show).put(transform::put).layer(DefaultBodyLimit::max(MODULE_MAX_BYTES)),
+        )
+        .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))
 }
 
 fn app(state: ApiState, extra: Router) -> Router {

@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 use crate::api::{self, ApiState};
 use crate::config::WorkerConfig;
 use crate::connector::{Connector, PrepareError, Prepared};
-use crate::metrics::Metrics;
-use crate::state::{StateDir, StateError};
+use crate::services::Services;
 use crate::status::{Board, TaskState};
+use crate::swap::service::SwapHandles;
 
 /// How often the end of the tasks is looked for while stopping, and how often what is pending is told.
 const STOP_POLL: Duration = Duration::from_millis(20);
@@ -35,9 +35,6 @@ pub enum AppError {
         /// The operating system's error.
         source: std::io::Error,
     },
-    /// The state folder can't be used.
-    #[error(transparent)]
-    State(#[from] StateError),
     /// A connector can't be started.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -52,22 +49,27 @@ pub struct Worker {
     addresses: Vec<SocketAddr>,
     servers: Vec<JoinHandle<()>>,
     stop_servers: watch::Sender<bool>,
-    // Held: the folder is ours until the process ends.
-    _state: Option<StateDir>,
+    swaps: SwapHandles,
+    // Held: the state folder is ours until the process ends.
+    _services: Services,
 }
 
 // === impl Worker ===
 
 impl Worker {
-    /// Opens the state folder, then the listener, then starts the connectors; `extra` routes are served beside the API's.
+    /// Opens the listener, then starts the connectors; `extra` routes are served beside the API's.
     ///
     /// # Errors
     ///
-    /// If folder or address can't be used. Nothing runs then.
-    pub async fn start(config: WorkerConfig, connectors: &[Prepared], extra: axum::Router) -> Result<Self, AppError> {
+    /// If an address can't be used. Nothing runs then.
+    pub async fn start(
+        config: WorkerConfig,
+        services: &Services,
+        connectors: Vec<Prepared>,
+        extra: axum::Router,
+    ) -> Result<Self, AppError> {
         let config = Arc::new(config);
-        let state = config.state_dir.as_deref().map(StateDir::open).transpose()?;
-        let (metrics, board) = (Metrics::new(), Board::new());
+        let (metrics, board, swaps) = (services.metrics(), Board::new(), SwapHandles::default());
         let (stop_servers, stopped) = watch::channel(false);
         let mut worker = Self {
             config: Arc::clone(&config),
@@ -76,13 +78,14 @@ impl Worker {
             addresses: Vec::new(),
             servers: Vec::new(),
             stop_servers,
-            _state: state,
+            swaps: swaps.clone(),
+            _services: services.clone(),
         };
         for address in &config.listeners {
             let listen = |source| AppError::Listen { address: address.clone(), source };
             let listener = TcpListener::bind(address).await.map_err(listen)?;
             worker.addresses.push(listener.local_addr().map_err(listen)?);
-            let state = ApiState::new(Arc::clone(&metrics), board.clone());
+            let state = ApiState::new(Arc::clone(metrics), board.clone(), swaps.clone());
             let (extra, mut stopped) = (extra.clone(), stopped.clone());
             let stop = async move {
                 let _ = stopped.wait_for(|&stop| stop).await;
@@ -101,10 +104,18 @@ impl Worker {
                 digest = module.digest(),
                 "starting connector"
             );
-            worker.connectors.push(Connector::start(prepared, &config, &Handle::current(), &metrics, &board)?);
+            let name = prepared.config().name.clone();
+            let connector = Connector::start(prepared, &config, &Handle::current(), metrics, &board)?;
+            swaps.insert(&name, connector.swap().clone());
+            worker.connectors.push(connector);
         }
         board.set_started();
         Ok(worker)
+    }
+
+    /// Has the file of every connector's transform looked at now.
+    pub fn look_now(&self) {
+        self.swaps.look_now();
     }
 
     /// The addresses that are listened on.

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::telemetry::LogFormat;
 
 pub mod dlq;
+pub mod swap;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,6 +83,20 @@ Examples:
   sluice dlq show --connector crypto.properties 0:17
   sluice dlq replay --connector crypto.properties --module mended.wasm --dry-run")]
     Dlq(dlq::DlqArgs),
+    /// Replace the transform of a running connector: tested first, without a restart.
+    #[command(after_help = "\
+Examples:
+  sluice swap crypto-prices new.wasm --dry-run     what would differ, on the last records
+  sluice swap crypto-prices new.wasm
+  sluice swap crypto-prices sha256:DIGEST          one that ran before
+
+The connector has to allow it: transform.upload.enable=true. Without that, change the file that transform.module names: it is watched.")]
+    Swap(swap::SwapArgs),
+    /// Go back to the version of a transform that ran before.
+    #[command(after_help = "\
+Examples:
+  sluice rollback crypto-prices")]
+    Rollback(swap::RollbackArgs),
 }
 
 /// Where the worker's settings come from.

@@ -15,10 +15,19 @@ use crate::sink::lane::Lane;
 use crate::sink::renew::Renewable;
 use crate::status::{Board, TaskBoard, TaskState};
 use crate::stop::Stop;
-use crate::swap::desk;
+use crate::services::Services;
+use crate::swap::controller::Controller;
+use crate::swap::desk::{self, TaskDesk};
+use crate::swap::gates::Gates;
+use crate::swap::policy::{Policy, PolicyError};
+use crate::swap::service::SwapHandle;
+use crate::swap::shelf::Shelf;
+use crate::swap::start::{self, First, StartError};
+use crate::swap::store::Store;
+use crate::swap::trial::Trial;
 use crate::telemetry::TaskSpan;
-use crate::transform::engine::{Engine, LoadError, Module};
-use crate::transform::{Limits, Transform, TransformError};
+use crate::transform::Transform;
+use crate::transform::engine::Module;
 
 /// Stack of a task's thread: the guest's part, which wasmtime bounds, and plenty for everything around it.
 const TASK_STACK_BYTES: usize = 4 * 1024 * 1024;
@@ -26,12 +35,12 @@ const TASK_STACK_BYTES: usize = 4 * 1024 * 1024;
 /// Why a connector can't be started: the configuration has to be changed.
 #[derive(Debug, Error)]
 pub enum PrepareError {
-    /// The module can't be loaded.
+    /// There is no module to begin with: it can't be loaded, may not run, or refuses its settings.
     #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The transform refuses its settings, or can't run within its limits.
+    Start(#[from] StartError),
+    /// The rules about which modules may run can't be kept.
     #[error(transparent)]
-    Transform(#[from] TransformError),
+    Policy(#[from] PolicyError),
     /// The client for InfluxDB can't be made.
     #[error(transparent)]
     Influx(#[from] InfluxError),
@@ -40,14 +49,15 @@ pub enum PrepareError {
 /// A connector that is known to start: module loaded, settings accepted.
 #[derive(Debug)]
 pub struct Prepared {
-    config: Arc<ConnectorConfig>,
-    module: Module,
+    gates: Gates,
+    first: First,
 }
 
 /// A running connector.
 #[derive(Debug)]
 pub struct Connector {
     tasks: Vec<Task>,
+    swap: Controller,
 }
 
 #[derive(Debug)]
@@ -61,7 +71,9 @@ struct Task {
 struct Parts {
     worker: Arc<WorkerConfig>,
     config: Arc<ConnectorConfig>,
-    module: Module,
+    stable: Transform,
+    trial: Option<(Transform, Arc<Trial>)>,
+    desk: TaskDesk,
     client: InfluxClient,
     runtime: Handle,
     metrics: TaskMetrics,
@@ -73,60 +85,75 @@ struct Parts {
 // === impl Prepared ===
 
 impl Prepared {
-    /// Loads the module and tries it with its settings. Reads files, asks no server.
+    /// Loads the version that is to run and tries it with the connector's settings. Reads files, asks no server.
     ///
     /// # Errors
     ///
-    /// If the module can't be loaded, refuses its settings, or a file of the TLS settings can't be read.
-    pub fn new(engine: &Engine, config: ConnectorConfig) -> Result<Self, PrepareError> {
-        let module = engine.load(&config.transform.module)?;
-        Transform::new(module.clone(), config.transform.settings.clone(), limits(&config))?;
+    /// If there is no module to begin with, it refuses its settings, or a file of the TLS settings can't be read.
+    pub fn new(services: &Services, config: ConnectorConfig) -> Result<Self, PrepareError> {
         InfluxClient::new(&config.influx, &config.name)?;
-        Ok(Self { config: Arc::new(config), module })
+        let swap = &config.transform.swap;
+        let gates = Gates {
+            loader: services.loader(swap.compile),
+            policy: Policy::new(&swap.policy, services.signature_keys())?,
+            metrics: services.metrics().swaps(&config.name),
+            config: Arc::new(config),
+        };
+        let store = services.state_dir().map(|dir| Store::open(dir, &gates.config.name)).transpose();
+        let first = start::first(&gates, Shelf::new(store.map_err(StartError::Store)?))?;
+        Ok(Self { gates, first })
     }
 
     /// The connector's settings.
     pub fn config(&self) -> &ConnectorConfig {
-        &self.config
+        &self.gates.config
     }
 
-    /// The transform's module.
+    /// The module that is to run.
     pub fn module(&self) -> &Module {
-        &self.module
+        self.first.trial.as_ref().unwrap_or(&self.first.stable)
     }
 }
 
 // === impl Connector ===
 
 impl Connector {
-    /// Starts the tasks. How they fare is on `board`.
+    /// Starts the tasks, and the controller of their transform. How they fare is on `board`.
     ///
     /// # Errors
     ///
-    /// If the client for InfluxDB can't be made.
+    /// If the client for InfluxDB can't be made, or there can't be an instance for each task.
     ///
     /// # Panics
     ///
     /// If the system refuses a thread.
     pub fn start(
-        prepared: &Prepared,
+        prepared: Prepared,
         worker: &Arc<WorkerConfig>,
         runtime: &Handle,
         metrics: &Metrics,
         board: &Board,
     ) -> Result<Self, PrepareError> {
-        let config = &prepared.config;
-        let tasks_max = config.tasks_max.get();
-        let connector = board.connector(&config.name, tasks_max);
+        let Prepared { gates, first } = prepared;
+        let config = Arc::clone(&gates.config);
+        let connector = board.connector(&config.name, config.tasks_max.get());
         if config.errors.discards() {
             connector.warn("errors", DISCARDS);
         }
+        let desks: Vec<_> = (0..config.tasks_max.get()).map(|_| desk::desk()).collect();
+        let (stable, trial) = (first.stable.clone(), first.trial.clone());
+        let controls = desks.iter().map(|(_, control)| control.clone()).collect();
+        let swap = Controller::start(gates.clone(), first, controls, connector.clone());
+        let instance = |module: &Module| gates.instance(module).map_err(StartError::Refused);
         let mut tasks = Vec::new();
-        for task in 0..tasks_max {
+        for (task, (desk, _)) in (0..).zip(desks) {
+            let trial = trial.as_ref().zip(swap.first_trial());
             let parts = Parts {
                 worker: Arc::clone(worker),
-                config: Arc::clone(config),
-                module: prepared.module.clone(),
+                config: Arc::clone(&config),
+                stable: instance(&stable)?,
+                trial: trial.map(|(module, trial)| Ok::<_, StartError>((instance(module)?, Arc::clone(trial)))).transpose()?,
+                desk,
                 client: InfluxClient::new(&config.influx, &config.name)?,
                 runtime: runtime.clone(),
                 metrics: metrics.task(&config.name, task),
@@ -136,12 +163,18 @@ impl Connector {
             };
             tasks.push(Task::spawn(parts));
         }
-        Ok(Self { tasks })
+        Ok(Self { tasks, swap })
+    }
+
+    /// For whoever wants to change or see the transform.
+    pub fn swap(&self) -> &SwapHandle {
+        self.swap.handle()
     }
 
     /// Tells every task to stop; each finishes what is under way.
     pub fn stop(&self) {
         self.tasks.iter().for_each(|task| task.stop.set());
+        self.swap.stop();
     }
 
     /// The tasks that have not ended, by name.
@@ -180,12 +213,9 @@ impl Task {
 
 impl Parts {
     fn run(self) -> Result<(), String> {
-        let Self { worker, config, module, client, runtime, metrics, board, stop, task } = self;
-        let limits = limits(&config);
+        let Self { worker, config, stable, trial, desk, client, runtime, metrics, board, stop, task } = self;
         let span = TaskSpan::new(&config.name, task);
-        let stable =
-            Transform::new(module, config.transform.settings.clone(), limits).map_err(|error| error.to_string())?;
-        let versions = TaskVersions { stable, trial: None, desk: desk::desk().0, span };
+        let versions = TaskVersions { stable, trial, desk, span };
         let lane = Lane::new(
             Renewable::new(client, Arc::clone(&config)),
             (config.influx.version, config.batch.requests_in_flight),
@@ -204,10 +234,6 @@ impl Parts {
             trace
         })
     }
-}
-
-fn limits(config: &ConnectorConfig) -> Limits {
-    Limits { memory_max_bytes: config.transform.memory_max_bytes, timeout: config.transform.timeout }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -46,6 +46,7 @@ pub mod pipeline;
 pub mod points;
 pub mod record;
 pub mod retry;
+pub mod services;
 pub mod sink;
 pub mod source;
 pub mod state;

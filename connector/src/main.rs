@@ -9,7 +9,9 @@ use sluice::app::{AppError, Worker};
 use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
 use sluice::connector::Prepared;
-use sluice::transform::engine::Engine;
+use sluice::services::Services;
+use sluice::swap::client;
+use sluice::transform::compile;
 use sluice::{demo, dlq, telemetry, trial, validate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -50,6 +52,14 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::from(FAILED),
             Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
         },
+        Command::Swap(args) => match on_runtime(client::swap(&args, &mut io::stdout().lock())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(FAILED, &error),
+        },
+        Command::Rollback(args) => match on_runtime(client::roll_back(&args, &mut io::stdout().lock())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(FAILED, &error),
+        },
         Command::Demo(args) => match on_runtime(show(&args, log)) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(FAILED),
@@ -63,20 +73,25 @@ fn run(args: &RunArgs) -> ExitCode {
         Ok(worker) => worker,
         Err(error) => return fail(USAGE, &error),
     };
-    let connectors = match validate::prepare(&Engine::new(), &args.connectors, &worker.plugin_path) {
+    let services = match compile::this_program().map(|program| Services::of_worker(&worker, program)) {
+        Ok(Ok(services)) => services,
+        Ok(Err(error)) => return fail(FAILED, &error),
+        Err(error) => return fail(FAILED, &error),
+    };
+    let connectors = match validate::prepare(&services, &args.connectors, &worker.plugin_path) {
         Ok(connectors) => connectors,
         Err(error) => return fail(USAGE, &error),
     };
-    on_runtime(serve(worker, &connectors))
+    on_runtime(serve(worker, &services, connectors))
 }
 
 /// From start to stop. The first signal stops in an orderly way, the second at once.
-async fn serve(worker: WorkerConfig, connectors: &[Prepared]) -> ExitCode {
-    let mut signals = match Signals::new() {
+async fn serve(worker: WorkerConfig, services: &Services, connectors: Vec<Prepared>) -> ExitCode {
+    let (mut signals, mut hang_up) = match Signals::new().and_then(|signals| Ok((signals, signal(SignalKind::hangup())?))) {
         Ok(signals) => signals,
         Err(error) => return fail(FAILED, &error),
     };
-    let worker = match Worker::start(worker, connectors, axum::Router::new()).await {
+    let worker = match Worker::start(worker, services, connectors, axum::Router::new()).await {
         Ok(worker) => worker,
         Err(error @ AppError::Prepare(_)) => return fail(USAGE, &error),
         Err(error) => return fail(FAILED, &error),
@@ -84,11 +99,17 @@ async fn serve(worker: WorkerConfig, connectors: &[Prepared]) -> ExitCode {
     for address in worker.addresses() {
         tracing::info!(%address, "listening");
     }
-    let failed = tokio::select! {
-        () = signals.next() => false,
-        traces = worker.all_failed() => {
-            tracing::error!(tasks = traces.len(), "every task has failed, ending");
-            true
+    let failed = loop {
+        tokio::select! {
+            () = signals.next() => break false,
+            _ = hang_up.recv() => {
+                tracing::info!("SIGHUP: looking at the files of the transforms");
+                worker.look_now();
+            }
+            traces = worker.all_failed() => {
+                tracing::error!(tasks = traces.len(), "every task has failed, ending");
+                break true;
+            }
         }
     };
     if !failed {

@@ -33,6 +33,7 @@ pub enum StateError {
 /// A state folder of ours, until this is dropped.
 #[derive(Debug)]
 pub struct StateDir {
+    path: PathBuf,
     _lock: File,
 }
 
@@ -60,7 +61,12 @@ impl StateDir {
         }
         lock.set_len(0).and_then(|()| lock.rewind()).map_err(unwritable)?;
         writeln!(lock, "{}", std::process::id()).and_then(|()| lock.sync_all()).map_err(unwritable)?;
-        Ok(Self { _lock: lock })
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

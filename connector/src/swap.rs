@@ -7,12 +7,26 @@
 //!
 //! Nothing here runs on the data path but a look at the desk between two batches.
 
+pub mod client;
+pub mod controller;
 pub mod desk;
+pub mod gates;
 pub mod history;
 pub mod policy;
 mod ring;
 pub mod schema;
+pub mod service;
 pub mod shadow;
+pub mod shelf;
+pub mod start;
 pub mod store;
 pub mod trial;
 pub mod watch;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -24,7 +24,7 @@ use host::{BatchColumns, GuestLog, HostState, Instance};
 pub(crate) use check::check;
 pub use check::{Output, Reject};
 pub(crate) use host::{RawColumn, RawOutput, RawRejects};
-pub use version::{Tally, Version};
+pub use version::{Tally, Version, digest_of};
 
 /// What one instance may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::config::{
     self, Checked, ConfigError, ConnectorConfig, ModuleRef, Problem, Problems, TransformConfig, WorkerConfig, keys,
 };
 use crate::connector::{PrepareError, Prepared};
-use crate::transform::engine::Engine;
+use crate::services::Services;
 
 /// Why a connector's file is no good.
 #[derive(Debug, Error)]
@@ -104,7 +104,7 @@ pub fn read_connector(path: &Path, plugin_path: &[PathBuf]) -> Result<Checked<Co
 /// # Errors
 ///
 /// The first file that is no good.
-pub fn prepare(engine: &Engine, files: &[PathBuf], plugin_path: &[PathBuf]) -> Result<Vec<Prepared>, FileError> {
+pub fn prepare(services: &Services, files: &[PathBuf], plugin_path: &[PathBuf]) -> Result<Vec<Prepared>, FileError> {
     let mut names = BTreeMap::new();
     let mut prepared = Vec::new();
     for path in files {
@@ -116,14 +116,14 @@ pub fn prepare(engine: &Engine, files: &[PathBuf], plugin_path: &[PathBuf]) -> R
         if names.insert(connector.clone(), path).is_some() {
             return Err(FileError::SameName { path: path.clone(), connector });
         }
-        prepared.push(prepare_one(engine, path, config)?);
+        prepared.push(prepare_one(services, path, config)?);
     }
     Ok(prepared)
 }
 
-fn prepare_one(engine: &Engine, path: &Path, config: ConnectorConfig) -> Result<Prepared, FileError> {
+fn prepare_one(services: &Services, path: &Path, config: ConnectorConfig) -> Result<Prepared, FileError> {
     let connector = config.name.clone();
-    Prepared::new(engine, config).map_err(|source| FileError::Prepare { path: path.to_owned(), connector, source })
+    Prepared::new(services, config).map_err(|source| FileError::Prepare { path: path.to_owned(), connector, source })
 }
 
 /// The folders of a `plugin.path` as it stands on the command line.
@@ -187,7 +187,7 @@ pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
         writeln!(out, "Settings of the worker\n\n{}", keys::render(keys::WORKER))?;
         return Ok(true);
     }
-    let engine = Engine::new();
+    let services = Services::bare();
     let plugin_path = plugin_path(args.plugin_path.as_deref());
     let mut valid = true;
     for path in &args.files {

@@ -20,6 +20,11 @@ impl ApiError {
     pub(super) fn of(status: StatusCode) -> Self {
         Self { status, message: format!("HTTP {status}") }
     }
+
+    /// An error that says what to do.
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
 }
 
 impl IntoResponse for ApiError {

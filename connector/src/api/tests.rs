@@ -37,7 +37,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop_tx, stop_rx) = oneshot::channel();
-        let state = ApiState::new(Metrics::new(), board.clone()).with_stall_after(stall_after);
+        let state = ApiState::new(Metrics::new(), board.clone(), SwapHandles::default()).with_stall_after(stall_after);
         let stop = async {
             let _ = stop_rx.await;
         };

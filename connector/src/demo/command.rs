@@ -11,7 +11,7 @@ use crate::app::Worker;
 use crate::cli::DemoArgs;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::connector::Prepared;
-use crate::transform::engine::Engine;
+use crate::services::Services;
 
 /// The worker, as the demo sees it.
 struct Running(Worker);
@@ -48,8 +48,9 @@ async fn connect(listeners: String, inputs: ConnectorInputs) -> Result<Running, 
         connector.insert(format!("consumer.override.{key}"), (*value).to_owned());
     }
     let connector = ConnectorConfig::check(&connector)?.config;
-    let prepared = Prepared::new(&Engine::new(), connector)?;
-    Ok(Running(Worker::start(worker, &[prepared], inputs.extra_routes).await?))
+    let services = Services::bare();
+    let prepared = Prepared::new(&services, connector)?;
+    Ok(Running(Worker::start(worker, &services, vec![prepared], inputs.extra_routes).await?))
 }
 
 fn strings<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {

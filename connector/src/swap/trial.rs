@@ -67,7 +67,7 @@ pub struct Canary {
 // === impl Trial ===
 
 impl Trial {
-    /// Begins a trial of `version` against `stable`; `tell` is called when it is over by the version's own fault.
+    /// Begins a trial of `version` against `stable`; `tell` is called at its first record, and when it is over by the version's own fault.
     pub fn new(
         version: Arc<Version>,
         stable: Arc<Version>,
@@ -131,7 +131,10 @@ impl Trial {
     /// Looks at what was counted of the version; call it after each of its batches. Ends the trial if the share of refused records is too
     /// large.
     pub fn judge(&self, now: Instant) {
-        self.first_record.get_or_init(|| now);
+        if self.first_record.set(now).is_ok() {
+            // Its time begins to run.
+            (self.tell)();
+        }
         let tally = self.version.tally();
         if exceeds(tally, self.baseline, self.max_error_rate) {
             self.blame(format!(
@@ -245,19 +248,19 @@ mod tests {
             trial.version().note(100, 6);
             trial.judge(Instant::now());
         }
-        assert_eq!((trial.standing(), told.load(Ordering::SeqCst)), (Standing::Running, 0));
+        assert_eq!((trial.standing(), told.load(Ordering::SeqCst)), (Standing::Running, 1), "told of the first record");
         assert!(trial.promote() && !trial.withdraw("late"));
         trial.blame("late".to_owned());
         assert_eq!((trial.standing(), trial.ending()), (Standing::Promoted, None));
     }
 
     #[test]
-    fn a_version_that_refuses_more_is_over_once_and_told_once() {
+    fn a_version_that_refuses_more_is_over_once_and_told_of_once() {
         let (trial, told) = trial(50, 0.01);
         trial.version().note(1000, 61);
         trial.judge(Instant::now());
         trial.judge(Instant::now());
-        assert_eq!((trial.standing(), told.load(Ordering::SeqCst)), (Standing::Over, 1));
+        assert_eq!((trial.standing(), told.load(Ordering::SeqCst)), (Standing::Over, 2));
         let ending = trial.ending().unwrap();
         assert!(ending.at_fault && ending.reason.contains("61 of 1000 records"), "{ending:?}");
         assert!(!trial.promote());

@@ -12,3 +12,8 @@ pub fn find(name: &str) -> Option<&'static [u8]> {
 pub fn names() -> String {
     BUILTINS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
+
+/// Whether these bytes are those of a shipped transform.
+pub fn is_shipped(bytes: &[u8]) -> bool {
+    BUILTINS.iter().any(|(_, shipped)| *shipped == bytes)
+}

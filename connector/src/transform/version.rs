@@ -3,8 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use sha2::{Digest, Sha256};
+
 /// Digits of a digest that a person needs to tell versions apart: what log lines show.
 const SHORT: usize = 12;
+
+/// The sha256 of a module's bytes in hexadecimal: what it is known by.
+pub fn digest_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// One loading of a module. Its counts are over all tasks that run it; the same bytes loaded again begin to count anew.
 #[derive(Debug)]

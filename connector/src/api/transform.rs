@@ -1,0 +1,148 @@
+//! Hot swap over HTTP: what runs and what ran, a new version, back to the one before.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::ApiState;
+use super::error::ApiError;
+use crate::swap::service::{Candidate, CandidateModule, Done, Gate, Refused, SwapHandle, TransformState};
+
+/// The content type of modules.
+const WASM: &str = "application/wasm";
+
+/// Carries the detached signature of an uploaded module's digest, in base64 or hexadecimal.
+pub(crate) const SIGNATURE_HEADER: &str = "sluice-signature";
+
+/// `{"module": "sha256:…"}`: one of those that are kept.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    module: String,
+}
+
+/// Connect's error body, with which gate refused the module and what differed.
+#[derive(Debug, Serialize)]
+struct Refusal {
+    error_code: u16,
+    message: String,
+    gate: Gate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Box<crate::swap::shadow::Report>>,
+}
+
+/// `GET /sluice/connectors/{name}/transform`.
+pub(super) async fn show(
+    State(api): State<ApiState>,
+    Path(name): Path<String>,
+) -> Result<Json<TransformState>, ApiError> {
+    Ok(Json(find(&api, &name)?.state()))
+}
+
+/// `PUT /sluice/connectors/{name}/transform`, with `?dry-run=true` everything but the switch.
+pub(super) async fn put(
+    State(api): State<ApiState>,
+    Path(name): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let swap = find(&api, &name)?;
+    let body = body.map_err(|error| ApiError::new(error.status(), format!("could not take the module: {error}")))?;
+    let signature = headers.get(SIGNATURE_HEADER).map(|value| value.as_bytes().to_vec());
+    let dry_run = is_dry_run(uri.query().unwrap_or_default())?;
+    let candidate = Candidate { module: module(&headers, &body)?, signature, dry_run };
+    Ok(answer(swap.swap(candidate).await))
+}
+
+/// `POST /sluice/connectors/{name}/transform/rollback`.
+pub(super) async fn roll_back(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Response, ApiError> {
+    Ok(answer(find(&api, &name)?.roll_back().await))
+}
+
+fn find(api: &ApiState, name: &str) -> Result<SwapHandle, ApiError> {
+    api.swaps.get(name).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("Connector {name} not found")))
+}
+
+fn module(headers: &HeaderMap, body: &Bytes) -> Result<CandidateModule, ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == WASM {
+        return Ok(CandidateModule::Bytes(body.to_vec()));
+    }
+    if essence != "application/json" {
+        let message = format!("send the module's bytes as {WASM}, or {{\"module\": \"sha256:…\"}} as application/json");
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let bad = |what: String| ApiError::new(StatusCode::BAD_REQUEST, format!("the body has to be {{\"module\": \"sha256:…\"}}: {what}"));
+    let known: Known = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+    let digest = known.module.strip_prefix("sha256:").unwrap_or(&known.module).to_ascii_lowercase();
+    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest { Ok(CandidateModule::Digest(digest)) } else { Err(bad("that is no sha256".to_owned())) }
+}
+
+/// Anything but a clear answer is refused: a dry run that is none changes what is written.
+fn is_dry_run(query: &str) -> Result<bool, ApiError> {
+    let mut values = query.split('&').filter_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == "dry-run").then_some(value)
+    });
+    match values.next() {
+        None => Ok(false),
+        Some(value) if value.is_empty() || value.eq_ignore_ascii_case("true") => Ok(true),
+        Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => Err(ApiError::new(StatusCode::BAD_REQUEST, "dry-run has to be true or false")),
+    }
+}
+
+fn answer(result: Result<Done, Refused>) -> Response {
+    match result {
+        Ok(done) => Json(done).into_response(),
+        Err(Refused { gate, reason, report }) => {
+            let status = match gate {
+                Gate::Upload => StatusCode::FORBIDDEN,
+                Gate::Unknown => StatusCode::NOT_FOUND,
+                Gate::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                Gate::Quarantine => StatusCode::CONFLICT,
+                Gate::State => StatusCode::INTERNAL_SERVER_ERROR,
+                Gate::Policy | Gate::Load | Gate::Configure | Gate::WarmUp | Gate::Shadow => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
+            };
+            (status, Json(Refusal { error_code: status.as_u16(), message: reason, gate, report })).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_is_asked_for_clearly() {
+        let asked = ["", "x=1", "dry-run", "dry-run=true", "a=b&dry-run=TRUE", "dry-run=false"].map(is_dry_run);
+        assert_eq!(asked.map(Result::unwrap), [false, false, true, true, true, false]);
+        assert!(is_dry_run("dry-run=yes").is_err());
+    }
+
+    #[test]
+    fn a_module_comes_as_bytes_or_by_its_digest() {
+        let module = |kind: &'static str, body: String| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            super::module(&headers, &Bytes::from(body))
+        };
+        let digest = "0A".repeat(32);
+        let known = |text: &str| format!(r#"{{"module": "{text}"}}"#);
+        assert!(matches!(module("application/wasm", "x".to_owned()), Ok(CandidateModule::Bytes(bytes)) if bytes == b"x"));
+        let kept = module("application/json; charset=utf-8", known(&format!("sha256:{digest}")));
+        assert!(matches!(kept, Ok(CandidateModule::Digest(kept)) if kept == digest.to_ascii_lowercase()));
+        for (kind, body) in [("text/plain", known(&digest)), ("application/json", known("sha256:00")), ("application/json", "{}".to_owned())] {
+            assert!(module(kind, body).is_err());
+        }
+    }
+}

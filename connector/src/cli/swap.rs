@@ -1,0 +1,39 @@
+//! `sluice swap` and `sluice rollback`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `sluice swap`.
+#[derive(Debug, Args)]
+pub struct SwapArgs {
+    /// The connector whose transform is to be replaced.
+    pub connector: String,
+    /// The module: a file, or `sha256:DIGEST` of one that is kept. A signature is taken from FILE.sig.
+    #[arg(value_name = "FILE")]
+    pub module: PathBuf,
+    /// Everything but the switch: shows what the module would make of the last records.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where the worker is.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// `sluice rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The connector that is to go back to the version before.
+    pub connector: String,
+    /// Where the worker is.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// Which worker is asked.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The worker's REST API.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8083")]
+    pub url: String,
+}

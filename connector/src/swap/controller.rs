@@ -1,0 +1,300 @@
+//! The thread that replaces a connector's transform: takes candidates through the gates, one at a time, gives the order to change, watches
+//! over probation, and keeps the history. The tasks never wait for it.
+
+mod change;
+mod intake;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::desk::ControlDesk;
+use super::gates::Gates;
+use super::history::{History, Source};
+use super::service::{
+    Candidate, CandidateModule, Done, Gate, Refused, Request, Running, Shown, SwapHandle, WAITING_MAX, lock,
+};
+use super::now_ms;
+use super::shelf::Shelf;
+use super::start::First;
+use super::trial::{Canary, Trial};
+use super::watch::{FileWatch, Found, Seen};
+use crate::config::{ConnectorConfig, ModuleRef, SwapConfig};
+use crate::metrics::SwapMetrics;
+use crate::status::ConnectorBoard;
+use crate::transform::digest_of;
+use crate::transform::engine::Module;
+
+/// How long the controller sleeps at the most.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Warnings on the board are about these.
+const ABOUT_FILE: &str = "transform.module";
+const ABOUT_SWAP: &str = "transform.swap";
+const ABOUT_STATE: &str = "state.dir";
+
+/// A running controller. Dropping it asks it to stop.
+#[derive(Debug)]
+pub struct Controller {
+    handle: SwapHandle,
+    first_trial: Option<Arc<Trial>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the controller's thread owns.
+struct Worker {
+    gates: Gates,
+    shelf: Shelf,
+    history: History,
+    desks: Vec<ControlDesk>,
+    /// The version that a roll-back goes to: the one that runs, or the one before it during a trial.
+    stable: Module,
+    trial: Option<OnTrial>,
+    shown: Arc<Mutex<Shown>>,
+    board: ConnectorBoard,
+    requests: SyncSender<Request>,
+}
+
+/// A version on probation.
+struct OnTrial {
+    module: Module,
+    trial: Arc<Trial>,
+}
+
+/// Bytes that are to take over.
+struct Offered<'a> {
+    name: &'a str,
+    bytes: &'a [u8],
+    digest: &'a str,
+    signature: Option<&'a [u8]>,
+    source: Source,
+}
+
+// === impl Controller ===
+
+impl Controller {
+    /// Starts the thread. `first` runs already: its tasks are at the other side of `desks`.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses a thread.
+    pub fn start(gates: Gates, first: First, desks: Vec<ControlDesk>, board: ConnectorBoard) -> Self {
+        let (requests, received) = sync_channel(WAITING_MAX);
+        let First { stable, trial, history, shelf, known } = first;
+        let config = Arc::clone(&gates.config);
+        let running = trial.as_ref().unwrap_or(&stable);
+        let shown = Shown {
+            connector: config.name.clone(),
+            module: config.transform.module.to_string(),
+            history: history.clone(),
+            running: running_since(running),
+            trial: None,
+        };
+        let shown = Arc::new(Mutex::new(shown));
+        let may_upload = config.transform.swap.upload;
+        let handle = SwapHandle { requests: requests.clone(), shown: Arc::clone(&shown), may_upload };
+        let swap = &config.transform.swap;
+        let canary = || swap.canary_partitions.map(|max| Arc::new(Canary::new(max)));
+        let trial = trial.map(|module| {
+            let trial = change::new_trial(&module, &stable, swap, canary(), requests.clone());
+            OnTrial { module, trial }
+        });
+        let first_trial = trial.as_ref().map(|on_trial| Arc::clone(&on_trial.trial));
+        let watched = match &config.transform.module {
+            ModuleRef::Path(path) if swap.watch => Some(path.clone()),
+            _ => None,
+        };
+        let name: String = format!("swap-{}", config.name).chars().take(15).collect();
+        let run = move || {
+            let span = tracing::info_span!("swap", connector = config.name);
+            let _entered = span.enter();
+            let tell = requests.clone();
+            let watch = watched.map(|path| {
+                FileWatch::start(&path, known.as_deref(), move |seen| {
+                    // Waits while the controller is busy: what is seen is told once.
+                    let _ = tell.send(Request::File(seen));
+                })
+            });
+            let mut worker = Worker { gates, shelf, history, desks, stable, trial, shown, board, requests };
+            worker.show();
+            worker.metrics().quarantined(worker.history.quarantined.len());
+            worker.run(&received, watch.as_ref());
+            // Before the watch is stopped, which waits for its thread: that may be waiting to be heard.
+            drop(received);
+        };
+        let thread = thread::Builder::new().name(name).spawn(run).expect("the system gives a thread");
+        Self { handle, first_trial, thread: Some(thread) }
+    }
+
+    /// For whoever wants to change or see the transform.
+    pub fn handle(&self) -> &SwapHandle {
+        &self.handle
+    }
+
+    /// The trial that it begins with, if the file has changed since the last time.
+    pub fn first_trial(&self) -> Option<&Arc<Trial>> {
+        self.first_trial.as_ref()
+    }
+
+    /// Asks it to stop.
+    pub fn stop(&self) {
+        let _ = self.handle.requests.try_send(Request::Stop);
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    fn run(&mut self, received: &Receiver<Request>, watch: Option<&FileWatch>) {
+        loop {
+            match received.recv_timeout(self.until_deadline()) {
+                Ok(Request::File(seen)) => self.file(seen),
+                Ok(Request::Swap(candidate, answer)) => {
+                    // Whoever asked may be gone; what was done is in the history.
+                    let _ = answer.send(self.requested(candidate));
+                }
+                Ok(Request::RollBack(answer)) => {
+                    let _ = answer.send(self.roll_back());
+                }
+                Ok(Request::LookNow) => watch.into_iter().for_each(FileWatch::look_now),
+                Ok(Request::Trial) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.settle();
+        }
+        self.settle();
+        self.history.stop(now_ms());
+        self.save();
+    }
+
+    /// The file has changed, or is gone.
+    fn file(&mut self, seen: Seen) {
+        match seen {
+            Seen::Module(Found { bytes, digest, signature }) => {
+                self.board.clear_warning(ABOUT_FILE);
+                let name = self.config().transform.module.to_string();
+                let signature = signature.as_deref();
+                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File };
+                // Told in the log, in the history and on the board.
+                let _ = self.take_in(&offered, false);
+            }
+            Seen::Back => self.board.clear_warning(ABOUT_FILE),
+            Seen::Gone => self.warn(
+                ABOUT_FILE,
+                &format!(
+                    "the file {} is gone; its version goes on running, put the file back before the next restart",
+                    self.config().transform.module
+                ),
+            ),
+            Seen::Unusable(reason) => self.warn(ABOUT_FILE, &format!("{reason}; the running version goes on")),
+        }
+    }
+
+    fn requested(&mut self, candidate: Candidate) -> Result<Done, Refused> {
+        let Candidate { module, signature, dry_run } = candidate;
+        let (digest, bytes) = match module {
+            CandidateModule::Bytes(bytes) => (digest_of(&bytes), bytes),
+            CandidateModule::Digest(digest) => {
+                let bytes = self.kept(&digest)?;
+                (digest, bytes)
+            }
+        };
+        let (name, signature) = (format!("sha256:{digest}"), signature.as_deref());
+        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload };
+        self.take_in(&offered, dry_run)
+    }
+
+    fn kept(&self, digest: &str) -> Result<Vec<u8>, Refused> {
+        let kept = self.shelf.module(digest).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+        kept.ok_or_else(|| {
+            Refused::new(
+                Gate::Unknown,
+                format!("no module sha256:{digest} is kept: the last ten are, see the history at /sluice/connectors/{}/transform", self.config().name),
+            )
+        })
+    }
+
+    /// Brings what is shown up to date.
+    fn show(&self) {
+        let probation_ms = self.swap().probation.as_millis() as u64;
+        let mut shown = lock(&self.shown);
+        if shown.running.digest != self.running().digest() {
+            shown.running = running_since(self.running());
+        }
+        shown.trial = self.trial.as_ref().map(|on_trial| (Arc::clone(&on_trial.trial), probation_ms));
+        drop(shown);
+        self.metrics().on_probation(self.trial.is_some());
+    }
+
+    /// Saves what has become certain. If that fails the data path goes on all the same, and somebody is told.
+    fn save(&mut self) {
+        lock(&self.shown).history = self.history.clone();
+        match self.shelf.save(&self.history) {
+            Ok(()) => self.board.clear_warning(ABOUT_STATE),
+            Err(error) => self.warn(
+                ABOUT_STATE,
+                &format!("the history of the transform can't be saved, a restart may run another version: {}", crate::trace(&error)),
+            ),
+        }
+    }
+
+    fn warn(&self, about: &'static str, warning: &str) {
+        tracing::warn!(about, warning, "transform needs attention");
+        self.board.warn(about, warning);
+    }
+
+    fn done(&self, digest: &str, previous: String) -> Done {
+        Done {
+            outcome: String::new(),
+            digest: digest.to_owned(),
+            previous,
+            tasks_changed: 0,
+            tasks_pending: 0,
+            pause_us: 0,
+            probation_ms: 0,
+            report: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn until_deadline(&self) -> Duration {
+        let first = self.trial.as_ref().and_then(|on_trial| on_trial.trial.first_record());
+        first.map_or(IDLE, |first| (first + self.swap().probation).saturating_duration_since(Instant::now()).min(IDLE))
+    }
+
+    fn running(&self) -> &Module {
+        self.trial.as_ref().map_or(&self.stable, |on_trial| &on_trial.module)
+    }
+
+    fn alive(&self) -> usize {
+        self.desks.iter().filter(|desk| !desk.is_over()).count()
+    }
+
+    fn config(&self) -> &ConnectorConfig {
+        &self.gates.config
+    }
+
+    fn swap(&self) -> &SwapConfig {
+        &self.gates.config.transform.swap
+    }
+
+    fn metrics(&self) -> &SwapMetrics {
+        &self.gates.metrics
+    }
+}
+
+fn running_since(module: &Module) -> Running {
+    Running { digest: module.digest().to_owned(), module: module.name().to_owned(), since_ms: now_ms() }
+}

@@ -1,0 +1,167 @@
+//! Changing the version that runs: the switch, probation and its end, the way back.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use super::{ABOUT_SWAP, OnTrial, Worker};
+use crate::config::SwapConfig;
+use crate::metrics::{SwapOutcome, SwapStep};
+use crate::swap::desk::{self, Carried, ControlDesk, Order};
+use crate::swap::history::Source;
+use crate::swap::now_ms;
+use crate::swap::service::{Done, Gate, Refused, Request};
+use crate::swap::shadow::Report;
+use crate::swap::trial::{Canary, Standing, Trial};
+use crate::transform::builtin;
+use crate::transform::engine::Module;
+
+/// How long tasks are waited for to change, before the answer says that they have not.
+const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// Gives every task an instance of its own, and waits until they have changed.
+    pub(super) fn switch(&mut self, module: Module, source: Source, report: Option<&Report>) -> Result<Carried, Refused> {
+        let trial = self.new_trial(&module);
+        let orders: Vec<_> = self.orders(&module, trial.as_ref())?;
+        let digest = module.digest().to_owned();
+        let report = report.and_then(|report| serde_json::to_value(report).ok());
+        self.history.switched(&digest, source, report, now_ms());
+        // A start after this one died runs the version before: this one has proved nothing.
+        self.shelf.save(&self.history).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+        let carried = desk::carry_out(orders, SWITCH_PATIENCE);
+        self.metrics().step(SwapStep::Switch, carried.pause);
+        self.board.clear_warning(ABOUT_SWAP);
+        match trial {
+            // One that was on probation itself is superseded: its tasks have left it.
+            Some(trial) => self.trial = Some(OnTrial { module, trial }),
+            None => {
+                self.trial = None;
+                self.stable = module;
+                self.history.promote(&digest, now_ms());
+                self.metrics().outcome(SwapOutcome::Promoted);
+            }
+        }
+        self.show();
+        self.save();
+        Ok(carried)
+    }
+
+    fn new_trial(&self, module: &Module) -> Option<Arc<Trial>> {
+        if self.swap().probation.is_zero() {
+            return None;
+        }
+        Some(new_trial(module, &self.stable, self.swap(), self.canary(), self.requests.clone()))
+    }
+
+    /// A version that supersedes a canary takes over its partitions: none of them goes back to the version before.
+    fn canary(&self) -> Option<Arc<Canary>> {
+        let before = self.trial.as_ref().and_then(|on_trial| on_trial.trial.canary());
+        before.cloned().or_else(|| self.swap().canary_partitions.map(|max| Arc::new(Canary::new(max))))
+    }
+
+    fn orders(&self, module: &Module, trial: Option<&Arc<Trial>>) -> Result<Vec<(ControlDesk, Order)>, Refused> {
+        let alive = self.desks.iter().filter(|desk| !desk.is_over());
+        alive
+            .map(|desk| {
+                let transform = self.gates.instance(module)?;
+                Ok((desk.clone(), Order { transform, trial: trial.cloned(), barrier: self.swap().barrier }))
+            })
+            .collect()
+    }
+
+    /// Somebody asked for the version before.
+    pub(super) fn roll_back(&mut self) -> Result<Done, Refused> {
+        self.settle();
+        let from = self.running().digest().to_owned();
+        if let Some(on_trial) = &self.trial {
+            let stable = self.stable.digest().to_owned();
+            if on_trial.trial.withdraw("somebody asked for the version before") {
+                self.settle();
+                return Ok(Done { outcome: "switched".to_owned(), tasks_changed: self.alive(), ..self.done(&stable, from) });
+            }
+            self.settle();
+        }
+        let Some(digest) = self.history.previous().map(str::to_owned) else {
+            return Err(Refused::new(Gate::Unknown, "there is no version before this one to go back to"));
+        };
+        let bytes = self.kept(&digest)?;
+        let name = format!("sha256:{digest}");
+        // It has passed the gates before; what may run may have become less.
+        let module = match builtin::is_shipped(&bytes) {
+            true => self.gates.load_shipped(&name, &bytes)?,
+            false => self.gates.load_again(&name, &bytes)?,
+        };
+        let orders = self.orders(&module, None)?;
+        self.history.go_back(now_ms());
+        self.shelf.save(&self.history).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+        let carried = desk::carry_out(orders, SWITCH_PATIENCE);
+        self.stable = module;
+        self.metrics().outcome(SwapOutcome::RolledBack);
+        self.show();
+        tracing::warn!(digest, before = from, "transform rolled back on request");
+        Ok(Done {
+            outcome: "switched".to_owned(),
+            tasks_changed: carried.changed,
+            tasks_pending: carried.pending,
+            pause_us: carried.pause.as_micros() as u64,
+            ..self.done(&digest, from)
+        })
+    }
+
+    /// Looks how the trial stands, and ends it when its time is over.
+    pub(super) fn settle(&mut self) {
+        let Some(on_trial) = &self.trial else { return };
+        let due = on_trial.trial.first_record().is_some_and(|first| first.elapsed() >= self.swap().probation);
+        if due {
+            on_trial.trial.promote();
+        }
+        match on_trial.trial.standing() {
+            Standing::Running => {}
+            Standing::Promoted => self.promoted(),
+            Standing::Over => self.taken_back(),
+        }
+    }
+
+    fn promoted(&mut self) {
+        let Some(OnTrial { module, .. }) = self.trial.take() else { return };
+        self.history.promote(module.digest(), now_ms());
+        self.metrics().outcome(SwapOutcome::Promoted);
+        tracing::info!(digest = module.digest(), "new version of the transform promoted, its probation is over");
+        self.stable = module;
+        self.show();
+        self.save();
+    }
+
+    fn taken_back(&mut self) {
+        let Some(OnTrial { module, trial }) = self.trial.take() else { return };
+        let (reason, at_fault) =
+            trial.ending().map_or(("it was taken back", false), |ending| (ending.reason.as_str(), ending.at_fault));
+        self.history.roll_back(module.digest(), reason, at_fault, now_ms());
+        self.metrics().outcome(SwapOutcome::RolledBack);
+        self.metrics().quarantined(self.history.quarantined.len());
+        let (digest, back) = (module.digest(), self.stable.digest());
+        let quarantined = if at_fault { "; it is refused until its bytes change" } else { "" };
+        self.warn(
+            ABOUT_SWAP,
+            &format!("version sha256:{digest} was taken back, sha256:{back} runs again{quarantined}: {reason}"),
+        );
+        self.show();
+        self.save();
+    }
+}
+
+/// A trial of `version` against `stable` that wakes the controller.
+pub(super) fn new_trial(
+    module: &Module,
+    stable: &Module,
+    swap: &SwapConfig,
+    canary: Option<Arc<Canary>>,
+    requests: SyncSender<Request>,
+) -> Arc<Trial> {
+    let tell = move || {
+        // Full: the controller is awake anyway, and looks at the trial after each request.
+        let _ = requests.try_send(Request::Trial);
+    };
+    Arc::new(Trial::new(Arc::clone(module.version()), Arc::clone(stable.version()), swap.max_error_rate, canary, tell))
+}

@@ -1,0 +1,125 @@
+//! The gates that a candidate passes before it may run, in order, all off the data path. Each refusal says what to do.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::desk::{ControlDesk, Sample};
+use super::policy::Policy;
+use super::service::{Gate, Refused};
+use super::shadow::{self, Report};
+use crate::batch::Inputs;
+use crate::config::ConnectorConfig;
+use crate::metrics::{SwapMetrics, SwapStep};
+use crate::transform::engine::Module;
+use crate::transform::loader::Loader;
+use crate::transform::{Limits, Transform};
+
+/// How long records with the columns that a candidate wants are waited for, while there are records.
+const COLUMNS_PATIENCE: Duration = Duration::from_secs(2);
+const COLUMNS_POLL: Duration = Duration::from_millis(20);
+
+/// How long old and new may take for the last records: the report covers what was done until then.
+const WARM_UP_BUDGET: Duration = Duration::from_secs(10);
+
+/// What the gates are made of.
+#[derive(Debug, Clone)]
+pub struct Gates {
+    /// The connector.
+    pub config: Arc<ConnectorConfig>,
+    /// Loads modules.
+    pub loader: Loader,
+    /// Which modules may run.
+    pub policy: Policy,
+    /// Where time goes.
+    pub metrics: SwapMetrics,
+}
+
+/// A candidate that has passed.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) module: Module,
+    pub(super) report: Report,
+}
+
+// === impl Gates ===
+
+impl Gates {
+    /// Policy, structure, compilation, world, and `configure`: what can be known without records.
+    ///
+    /// # Errors
+    ///
+    /// The gate that it did not pass.
+    pub fn load(&self, name: &str, bytes: &[u8], digest: &str, signature: Option<&[u8]>) -> Result<Module, Refused> {
+        self.policy.check(digest, signature).map_err(|error| Refused::new(Gate::Policy, error.to_string()))?;
+        self.load_shipped(name, bytes)
+    }
+
+    /// The same for a module that is part of this program, which no policy is asked about.
+    ///
+    /// # Errors
+    ///
+    /// The gate that it did not pass.
+    pub fn load_shipped(&self, name: &str, bytes: &[u8]) -> Result<Module, Refused> {
+        let loaded =
+            self.loader.load(name, bytes).map_err(|error| Refused::new(Gate::Load, crate::trace(&error)))?;
+        self.metrics.step(SwapStep::Structure, loaded.structure);
+        self.metrics.step(SwapStep::Compile, loaded.compile);
+        self.metrics.step(SwapStep::World, loaded.world);
+        let started = Instant::now();
+        self.instance(&loaded.module)?;
+        self.metrics.step(SwapStep::Configure, started.elapsed());
+        Ok(loaded.module)
+    }
+
+    /// A configured instance.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be started, or refuses the connector's settings.
+    pub fn instance(&self, module: &Module) -> Result<Transform, Refused> {
+        let transform = &self.config.transform;
+        let limits = Limits { memory_max_bytes: transform.memory_max_bytes, timeout: transform.timeout };
+        Transform::new(module.clone(), transform.settings.clone(), limits)
+            .map_err(|error| Refused::new(Gate::Configure, error.to_string()))
+    }
+
+    /// The last records of every task, by the running version and by the candidate.
+    pub(super) fn warm_up(&self, module: Module, running: &Module, desks: &[ControlDesk]) -> Result<Passed, Refused> {
+        let mut new = self.instance(&module)?;
+        let sample = sample(desks, new.inputs());
+        let started = Instant::now();
+        // A running version that can't be started any more has nothing to say.
+        let report = match self.instance(running) {
+            Ok(mut old) => shadow::compare(&mut old, &mut new, &sample, self.config.tiebreak, WARM_UP_BUDGET),
+            Err(error) => {
+                tracing::warn!(%error, "the running transform can't be started beside the candidate, nothing is compared");
+                Report::default()
+            }
+        };
+        self.metrics.step(SwapStep::WarmUp, started.elapsed());
+        let refused = |gate, reason| Err(Refused { gate, reason, report: Some(Box::new(report.clone())) });
+        if let Some(failure) = report.failure() {
+            return refused(Gate::WarmUp, failure);
+        }
+        if let Some(difference) = report.refusal(self.config.transform.swap.shadow) {
+            return refused(Gate::Shadow, difference);
+        }
+        Ok(Passed { module, report })
+    }
+}
+
+/// The last records that have the columns `wanted`. If there are records but none with these columns, the tasks are asked to fill them, and
+/// the next records are waited for; the tasks go on filling them until they are told otherwise.
+fn sample(desks: &[ControlDesk], wanted: Inputs) -> Sample {
+    desks.iter().for_each(|desk| desk.widen(wanted));
+    let take = |wanted| desks.iter().flat_map(|desk| desk.sample(wanted)).collect::<Sample>();
+    let until = Instant::now() + COLUMNS_PATIENCE;
+    loop {
+        let sample = take(wanted);
+        if !sample.is_empty() || take(Inputs::default()).is_empty() || Instant::now() >= until {
+            return sample;
+        }
+        thread::sleep(COLUMNS_POLL);
+    }
+}

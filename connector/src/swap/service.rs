@@ -1,0 +1,328 @@
+//! What others see of a connector's swaps: the handle that sends requests to its controller, the answers, and the state that is shown.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::history::{Entry, History, Quarantine};
+use super::shadow::Report;
+use super::trial::Trial;
+use super::watch::Seen;
+
+/// Requests that may wait for a connector's controller. Each may take as long as a compilation.
+pub(super) const WAITING_MAX: usize = 8;
+
+/// A connector's hot swap, for whoever wants to change or see its transform. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SwapHandle {
+    pub(super) requests: SyncSender<Request>,
+    pub(super) shown: Arc<Mutex<Shown>>,
+    pub(super) may_upload: bool,
+}
+
+/// The handles of all connectors of this process, by name. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct SwapHandles {
+    handles: Arc<Mutex<BTreeMap<String, SwapHandle>>>,
+}
+
+/// A module that is to take over.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Its bytes, or which one it is.
+    pub module: CandidateModule,
+    /// The detached signature, if there is one.
+    pub signature: Option<Vec<u8>>,
+    /// Whether to do everything but the switch.
+    pub dry_run: bool,
+}
+
+/// What a candidate is.
+#[derive(Debug)]
+pub enum CandidateModule {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// One that is kept in the state folder, by its sha256.
+    Digest(String),
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// `dry_run`, `unchanged` (it runs already), `switched`.
+    pub outcome: String,
+    /// The module's sha256.
+    pub digest: String,
+    /// The sha256 of the module that ran before.
+    pub previous: String,
+    /// How many tasks have changed.
+    pub tasks_changed: usize,
+    /// How many have not yet, because their sink stands or they are stuck: they will at their next batch.
+    pub tasks_pending: usize,
+    /// The longest time that the data path of a task stood, in microseconds.
+    pub pause_us: u64,
+    /// How long it is on probation, in milliseconds; 0 for not at all.
+    pub probation_ms: u64,
+    /// What differs on the last records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
+    /// What the operator should know, though it is no reason to refuse.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("{reason}")]
+pub struct Refused {
+    /// Which gate it did not pass.
+    pub gate: Gate,
+    /// Why, and what to do.
+    pub reason: String,
+    /// What differs on the last records, if it came to that.
+    pub report: Option<Box<Report>>,
+}
+
+/// The gates, in the order in which a candidate meets them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// `transform.upload.enable`.
+    Upload,
+    /// There is no such module, or no version to go back to.
+    Unknown,
+    /// The controller has too much to do, or stops.
+    Busy,
+    /// It was taken back before, and its bytes are the same.
+    Quarantine,
+    /// `transform.require.*`.
+    Policy,
+    /// Size, structure, compilation, imports and exports.
+    Load,
+    /// `configure` with the connector's settings.
+    Configure,
+    /// The last records: it fails on some.
+    WarmUp,
+    /// The last records: it differs more than `transform.shadow.require` allows.
+    Shadow,
+    /// The state folder can't be written.
+    State,
+}
+
+/// To a controller.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// The file was looked at.
+    File(Seen),
+    /// Take this in, or say why not.
+    Swap(Candidate, Answer),
+    /// Go back to the version before.
+    RollBack(Answer),
+    /// Look at the file now.
+    LookNow,
+    /// Something has become of the trial.
+    Trial,
+    /// The connector stops.
+    Stop,
+}
+
+pub(super) type Answer = oneshot::Sender<Result<Done, Refused>>;
+
+/// What is shown; the controller keeps it up to date.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) connector: String,
+    pub(super) module: String,
+    pub(super) history: History,
+    pub(super) running: Running,
+    pub(super) trial: Option<(Arc<Trial>, u64)>,
+}
+
+/// A module that runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Running {
+    /// Its sha256.
+    pub digest: String,
+    /// Where it came from.
+    pub module: String,
+    /// Since when: milliseconds since 1970.
+    pub since_ms: u64,
+}
+
+/// `GET /sluice/connectors/{name}/transform`.
+#[derive(Debug, Serialize)]
+pub struct TransformState {
+    connector: String,
+    /// What `transform.module` says.
+    configured: String,
+    /// `stable`, `on_probation` or `canary`.
+    state: &'static str,
+    current: Running,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probation: Option<Probation>,
+    /// The sha256 of the version that a roll-back goes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
+    quarantined: BTreeMap<String, Quarantine>,
+    /// Oldest first.
+    history: Vec<Entry>,
+}
+
+/// A version on probation.
+#[derive(Debug, Serialize)]
+struct Probation {
+    /// The sha256 of the version that comes back if it is taken back.
+    stable: String,
+    probation_ms: u64,
+    /// Milliseconds since its first record; absent before: it begins with that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elapsed_ms: Option<u64>,
+    records: u64,
+    errors: u64,
+    /// The partitions that it runs; absent for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<Vec<String>>,
+}
+
+// === impl SwapHandles ===
+
+impl SwapHandles {
+    /// Adds a connector's.
+    pub fn insert(&self, connector: &str, handle: SwapHandle) {
+        lock(&self.handles).insert(connector.to_owned(), handle);
+    }
+
+    /// That of a connector.
+    pub fn get(&self, connector: &str) -> Option<SwapHandle> {
+        lock(&self.handles).get(connector).cloned()
+    }
+
+    /// Has every connector's file looked at now.
+    pub fn look_now(&self) {
+        lock(&self.handles).values().for_each(SwapHandle::look_now);
+    }
+}
+
+// === impl SwapHandle ===
+
+impl SwapHandle {
+    /// Takes a candidate through the gates and, unless it is a dry run, switches to it. The answer may take as long as its compilation.
+    ///
+    /// # Errors
+    ///
+    /// Which gate refused it, and what to do.
+    pub async fn swap(&self, candidate: Candidate) -> Result<Done, Refused> {
+        if !self.may_upload && matches!(candidate.module, CandidateModule::Bytes(_)) {
+            let reason = "uploads are not allowed: set transform.upload.enable=true in the connector and state.dir in the worker, or \
+                          change the file that transform.module names";
+            return Err(Refused::new(Gate::Upload, reason));
+        }
+        self.ask(|answer| Request::Swap(candidate, answer)).await
+    }
+
+    /// Goes back to the version before.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it can't be loaded any more.
+    pub async fn roll_back(&self) -> Result<Done, Refused> {
+        self.ask(Request::RollBack).await
+    }
+
+    /// Has the module's file looked at now.
+    pub fn look_now(&self) {
+        // When it is busy or stopping the file is looked at by itself, or not any more.
+        let _ = self.requests.try_send(Request::LookNow);
+    }
+
+    /// What runs, what ran.
+    pub fn state(&self) -> TransformState {
+        lock(&self.shown).state()
+    }
+
+    async fn ask(&self, request: impl FnOnce(Answer) -> Request) -> Result<Done, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.try_send(request(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::new(Gate::Busy, "other modules are being looked at: try again in a while"),
+            TrySendError::Disconnected(_) => stopping(),
+        })?;
+        answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+}
+
+fn stopping() -> Refused {
+    Refused::new(Gate::Busy, "the connector is stopping")
+}
+
+/// Every holder writes whole values, so a panic of one leaves nothing half done.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// === impl Refused ===
+
+impl Refused {
+    pub(super) fn new(gate: Gate, reason: impl Into<String>) -> Self {
+        Self { gate, reason: reason.into(), report: None }
+    }
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// As it stands in answers and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Unknown => "unknown",
+            Self::Busy => "busy",
+            Self::Quarantine => "quarantine",
+            Self::Policy => "policy",
+            Self::Load => "load",
+            Self::Configure => "configure",
+            Self::WarmUp => "warm_up",
+            Self::Shadow => "shadow",
+            Self::State => "state",
+        }
+    }
+}
+
+// === impl Shown ===
+
+impl Shown {
+    fn state(&self) -> TransformState {
+        let probation = self.trial.as_ref().map(|(trial, probation_ms)| {
+            let tally = trial.version().tally();
+            Probation {
+                stable: trial.stable().digest().to_string(),
+                probation_ms: *probation_ms,
+                elapsed_ms: trial.first_record().map(|first| first.elapsed().as_millis() as u64),
+                records: tally.records,
+                errors: tally.errors,
+                partitions: trial.canary().map(|canary| canary.partitions()),
+            }
+        });
+        TransformState {
+            connector: self.connector.clone(),
+            configured: self.module.clone(),
+            state: match &probation {
+                None => "stable",
+                Some(Probation { partitions: None, .. }) => "on_probation",
+                Some(_) => "canary",
+            },
+            current: self.running.clone(),
+            previous: match &self.trial {
+                Some((trial, _)) => Some(trial.stable().digest().to_string()),
+                None => self.history.previous().map(str::to_owned),
+            },
+            probation,
+            quarantined: self.history.quarantined.clone(),
+            history: self.history.entries.clone(),
+        }
+    }
+}

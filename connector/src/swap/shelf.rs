@@ -1,0 +1,74 @@
+//! The bytes of the modules that may be needed again: in the state folder, or in memory where there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::history::History;
+use super::store::{Store, StoreError};
+
+/// History and modules of one connector.
+#[derive(Debug)]
+pub struct Shelf {
+    store: Option<Store>,
+    /// Without a store.
+    memory: BTreeMap<String, Vec<u8>>,
+}
+
+// === impl Shelf ===
+
+impl Shelf {
+    /// With a state folder, or without.
+    pub fn new(store: Option<Store>) -> Self {
+        Self { store, memory: BTreeMap::new() }
+    }
+
+    /// What has run before; nothing without a state folder.
+    ///
+    /// # Errors
+    ///
+    /// If the state folder can't be read, or was written by a newer version.
+    pub fn load(&self) -> Result<History, StoreError> {
+        self.store.as_ref().map_or_else(|| Ok(History::default()), Store::load)
+    }
+
+    /// Keeps a module's bytes. To be called before a history that names it is saved.
+    ///
+    /// # Errors
+    ///
+    /// If the state folder can't be written.
+    pub fn keep(&mut self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        match &self.store {
+            Some(store) => store.put_module(digest, bytes),
+            None => {
+                self.memory.insert(digest.to_owned(), bytes.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// A module's bytes, `None` if they are not kept any more.
+    ///
+    /// # Errors
+    ///
+    /// If the state folder can't be read.
+    pub fn module(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.store {
+            Some(store) => store.module(digest),
+            None => Ok(self.memory.get(digest).cloned()),
+        }
+    }
+
+    /// Saves the history, and lets go of modules that nobody needs any more.
+    ///
+    /// # Errors
+    ///
+    /// If the state folder can't be written. What was saved before is intact.
+    pub fn save(&mut self, history: &History) -> Result<(), StoreError> {
+        let keep: BTreeSet<&str> = history.keeps();
+        let Some(store) = &self.store else {
+            self.memory.retain(|digest, _| keep.contains(digest.as_str()));
+            return Ok(());
+        };
+        store.save(history)?;
+        store.prune(&keep)
+    }
+}
