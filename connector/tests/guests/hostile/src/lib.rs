@@ -3,6 +3,8 @@
 //!
 //! It speaks the columns directly, without the SDK, because the SDK would not let it do any of this.
 
+mod variant;
+
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 
@@ -77,6 +79,7 @@ const MODES: &[(&str, Behaviour)] = &[
 /// A setting of the modes that break `configure`.
 const CONFIGURE_ERROR: &str = "configure-error";
 const CONFIGURE_TRAP: &str = "configure-trap";
+const CONFIGURE_LOOP: &str = "configure-loop";
 
 struct Hostile;
 
@@ -87,20 +90,25 @@ thread_local! {
 
 impl Guest for Hostile {
     fn configure(settings: Vec<Setting>) -> Result<Inputs, String> {
-        let mode = settings.iter().find(|setting| setting.key == "mode").map_or("ok", |setting| setting.value.as_str());
+        let patched = variant::mode();
+        let asked = settings.iter().find(|setting| setting.key == "mode").map(|setting| setting.value.as_str());
+        let mode = patched.as_deref().or(asked).unwrap_or("ok");
         match mode {
+            CONFIGURE_LOOP => while black_box(true) {},
             CONFIGURE_ERROR => return Err("mode: configure-error refuses every configuration".to_owned()),
             CONFIGURE_TRAP => panic!("as asked"),
             _ => {}
         }
-        let Some(&(_, behaviour)) = MODES.iter().find(|(name, _)| *name == mode) else {
-            let names: Vec<_> = MODES.iter().map(|&(name, _)| name).chain([CONFIGURE_ERROR, CONFIGURE_TRAP]).collect();
+        let modes = || MODES.iter().chain(variant::MODES);
+        let Some(&(_, behaviour)) = modes().find(|(name, _)| *name == mode) else {
+            let names: Vec<_> = modes().map(|&(name, _)| name).chain([CONFIGURE_ERROR, CONFIGURE_TRAP]).collect();
             return Err(format!("mode: {mode:?} is not one of {}", names.join(", ")));
         };
         BEHAVIOUR.set(Some(behaviour));
         WHEN.set(settings.iter().find(|setting| setting.key == "when").map(|when| when.value.clone().into_bytes()));
+        let keys = mode == "want-keys";
         let all = matches!(mode, "echo-inputs" | "digest-inputs");
-        Ok(Inputs { keys: all, headers: all, timestamps: all, offsets: all })
+        Ok(Inputs { keys: all || keys, headers: all, timestamps: all, offsets: all })
     }
 
     fn transform(batch: Batch) -> Output {
