@@ -1,5 +1,6 @@
 //! One connector: its tasks, each a thread with a consumer of the same group.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -10,12 +11,12 @@ use tokio::runtime::Handle;
 use crate::config::{ConnectorConfig, DISCARDS, WorkerConfig};
 use crate::metrics::{Metrics, TaskMetrics};
 use crate::pipeline::{Pipeline, TaskVersions};
+use crate::services::Services;
 use crate::sink::influx::{InfluxClient, InfluxError};
 use crate::sink::lane::Lane;
 use crate::sink::renew::Renewable;
 use crate::status::{Board, TaskBoard, TaskState};
 use crate::stop::Stop;
-use crate::services::Services;
 use crate::swap::controller::Controller;
 use crate::swap::desk::{self, TaskDesk};
 use crate::swap::gates::Gates;
@@ -38,6 +39,9 @@ pub enum PrepareError {
     /// There is no module to begin with: it can't be loaded, may not run, or refuses its settings.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The program can't start its compiler.
+    #[error("could not find out where this program is, to compile modules in a process of its own")]
+    Compiler(#[source] io::Error),
     /// The rules about which modules may run can't be kept.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -94,7 +98,7 @@ impl Prepared {
         InfluxClient::new(&config.influx, &config.name)?;
         let swap = &config.transform.swap;
         let gates = Gates {
-            loader: services.loader(swap.compile),
+            loader: services.loader(swap.compile).map_err(PrepareError::Compiler)?,
             policy: Policy::new(&swap.policy, services.signature_keys())?,
             metrics: services.metrics().swaps(&config.name),
             config: Arc::new(config),
@@ -152,7 +156,9 @@ impl Connector {
                 worker: Arc::clone(worker),
                 config: Arc::clone(&config),
                 stable: instance(&stable)?,
-                trial: trial.map(|(module, trial)| Ok::<_, StartError>((instance(module)?, Arc::clone(trial)))).transpose()?,
+                trial: trial
+                    .map(|(module, trial)| Ok::<_, StartError>((instance(module)?, Arc::clone(trial))))
+                    .transpose()?,
                 desk,
                 client: InfluxClient::new(&config.influx, &config.name)?,
                 runtime: runtime.clone(),

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     }
     match cli.command {
         Command::Run(args) => run(&args),
+        Command::Compile(args) => compile::child::run(&args),
         Command::Validate(args) => match validate::run(&args, &mut io::stdout().lock()) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(USAGE),
@@ -73,9 +74,8 @@ fn run(args: &RunArgs) -> ExitCode {
         Ok(worker) => worker,
         Err(error) => return fail(USAGE, &error),
     };
-    let services = match compile::this_program().map(|program| Services::of_worker(&worker, program)) {
-        Ok(Ok(services)) => services,
-        Ok(Err(error)) => return fail(FAILED, &error),
+    let services = match Services::of_worker(&worker) {
+        Ok(services) => services,
         Err(error) => return fail(FAILED, &error),
     };
     let connectors = match validate::prepare(&services, &args.connectors, &worker.plugin_path) {
@@ -87,10 +87,11 @@ fn run(args: &RunArgs) -> ExitCode {
 
 /// From start to stop. The first signal stops in an orderly way, the second at once.
 async fn serve(worker: WorkerConfig, services: &Services, connectors: Vec<Prepared>) -> ExitCode {
-    let (mut signals, mut hang_up) = match Signals::new().and_then(|signals| Ok((signals, signal(SignalKind::hangup())?))) {
-        Ok(signals) => signals,
-        Err(error) => return fail(FAILED, &error),
-    };
+    let (mut signals, mut hang_up) =
+        match Signals::new().and_then(|signals| Ok((signals, signal(SignalKind::hangup())?))) {
+            Ok(signals) => signals,
+            Err(error) => return fail(FAILED, &error),
+        };
     let worker = match Worker::start(worker, services, connectors, axum::Router::new()).await {
         Ok(worker) => worker,
         Err(error @ AppError::Prepare(_)) => return fail(USAGE, &error),

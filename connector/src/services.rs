@@ -1,6 +1,7 @@
 //! What all connectors of a process share: the engine, the state folder, the cache of machine code, metrics.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{CompileLimits, WorkerConfig};
@@ -29,8 +30,8 @@ pub enum ServicesError {
 #[derive(Debug, Clone)]
 pub struct Services {
     engine: Engine,
-    /// The program that compiles modules in a process of its own; without it they are compiled in this one.
-    compiler: Option<PathBuf>,
+    /// Whether modules are compiled in a process of their own.
+    in_child: bool,
     cache: Option<CodeCache>,
     state: Option<Arc<StateDir>>,
     signature_keys: Vec<[u8; 32]>,
@@ -44,7 +45,7 @@ impl Services {
     pub fn bare() -> Self {
         Self {
             engine: Engine::new(),
-            compiler: None,
+            in_child: false,
             cache: None,
             state: None,
             signature_keys: Vec::new(),
@@ -52,16 +53,16 @@ impl Services {
         }
     }
 
-    /// For a worker: takes the state folder, if there is one. `compiler` is this program.
+    /// For a worker: takes the state folder, if there is one. Modules are compiled by this program, in a process of its own.
     ///
     /// # Errors
     ///
     /// If the state folder can't be used, or another process uses it.
-    pub fn of_worker(config: &WorkerConfig, compiler: PathBuf) -> Result<Self, ServicesError> {
+    pub fn of_worker(config: &WorkerConfig) -> Result<Self, ServicesError> {
         let state = config.state_dir.as_deref().map(StateDir::open).transpose()?;
         let cache = config.state_dir.as_deref().map(|dir| CodeCache::open(&dir.join(CODE_FOLDER))).transpose()?;
         Ok(Self {
-            compiler: Some(compiler),
+            in_child: true,
             cache,
             state: state.map(Arc::new),
             signature_keys: config.signature_keys.clone(),
@@ -70,12 +71,13 @@ impl Services {
     }
 
     /// Loads modules within these limits.
-    pub fn loader(&self, limits: CompileLimits) -> Loader {
-        let compiler = match &self.compiler {
-            Some(program) => Compiler::Child { program: program.clone(), limits },
-            None => Compiler::InProcess,
-        };
-        Loader::new(self.engine.clone(), compiler, self.cache.clone())
+    ///
+    /// # Errors
+    ///
+    /// If the system does not tell where this program is.
+    pub fn loader(&self, limits: CompileLimits) -> io::Result<Loader> {
+        let compiler = if self.in_child { Compiler::this_program(limits)? } else { Compiler::InProcess };
+        Ok(Loader::new(self.engine.clone(), compiler, self.cache.clone()))
     }
 
     /// The state folder.

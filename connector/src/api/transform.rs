@@ -78,7 +78,9 @@ fn module(headers: &HeaderMap, body: &Bytes) -> Result<CandidateModule, ApiError
         let message = format!("send the module's bytes as {WASM}, or {{\"module\": \"sha256:…\"}} as application/json");
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let bad = |what: String| ApiError::new(StatusCode::BAD_REQUEST, format!("the body has to be {{\"module\": \"sha256:…\"}}: {what}"));
+    let bad = |what: String| {
+        ApiError::new(StatusCode::BAD_REQUEST, format!("the body has to be {{\"module\": \"sha256:…\"}}: {what}"))
+    };
     let known: Known = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
     let digest = known.module.strip_prefix("sha256:").unwrap_or(&known.module).to_ascii_lowercase();
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -138,10 +140,16 @@ mod tests {
         };
         let digest = "0A".repeat(32);
         let known = |text: &str| format!(r#"{{"module": "{text}"}}"#);
-        assert!(matches!(module("application/wasm", "x".to_owned()), Ok(CandidateModule::Bytes(bytes)) if bytes == b"x"));
+        assert!(
+            matches!(module("application/wasm", "x".to_owned()), Ok(CandidateModule::Bytes(bytes)) if bytes == b"x")
+        );
         let kept = module("application/json; charset=utf-8", known(&format!("sha256:{digest}")));
         assert!(matches!(kept, Ok(CandidateModule::Digest(kept)) if kept == digest.to_ascii_lowercase()));
-        for (kind, body) in [("text/plain", known(&digest)), ("application/json", known("sha256:00")), ("application/json", "{}".to_owned())] {
+        for (kind, body) in [
+            ("text/plain", known(&digest)),
+            ("application/json", known("sha256:00")),
+            ("application/json", "{}".to_owned()),
+        ] {
             assert!(module(kind, body).is_err());
         }
     }

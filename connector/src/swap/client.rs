@@ -75,9 +75,9 @@ pub async fn swap(args: &SwapArgs, out: &mut impl Write) -> Result<(), ClientErr
     let request = client(&url)?.put(&url);
     let known = args.module.to_str().filter(|module| module.starts_with("sha256:"));
     let request = match known {
-        Some(digest) => request
-            .header("content-type", "application/json")
-            .body(serde_json::json!({ "module": digest }).to_string()),
+        Some(digest) => {
+            request.header("content-type", "application/json").body(serde_json::json!({ "module": digest }).to_string())
+        }
         None => {
             let bytes = read(&args.module)?;
             let signature = std::fs::read(sidecar(&args.module)).ok();
@@ -127,7 +127,9 @@ fn sidecar(module: &Path) -> PathBuf {
 /// A signature as text: raw bytes in hexadecimal, text as it is.
 fn header(signature: &[u8]) -> String {
     match std::str::from_utf8(signature) {
-        Ok(text) if text.chars().all(|c| c.is_ascii_graphic() || c.is_ascii_whitespace()) => text.split_whitespace().collect(),
+        Ok(text) if text.chars().all(|c| c.is_ascii_graphic() || c.is_ascii_whitespace()) => {
+            text.split_whitespace().collect()
+        }
         _ => signature.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
@@ -177,12 +179,22 @@ fn tell(result: Result<Done, (ClientError, Option<Report>)>, out: &mut impl Writ
     }
     match done.outcome.as_str() {
         "unchanged" => writeln!(out, "sha256:{} runs already", done.digest)?,
-        "dry_run" => writeln!(out, "sha256:{} would take over from sha256:{}; nothing was changed", done.digest, done.previous)?,
+        "dry_run" => {
+            writeln!(out, "sha256:{} would take over from sha256:{}; nothing was changed", done.digest, done.previous)?
+        }
         _ => {
             writeln!(out, "sha256:{} has taken over from sha256:{}", done.digest, done.previous)?;
-            writeln!(out, "{} tasks changed, the data path of one stood for {} µs at the most", done.tasks_changed, done.pause_us)?;
+            writeln!(
+                out,
+                "{} tasks changed, the data path of one stood for {} µs at the most",
+                done.tasks_changed, done.pause_us
+            )?;
             if done.tasks_pending > 0 {
-                writeln!(out, "{} tasks have not changed yet, their sink stands: they will at their next batch", done.tasks_pending)?;
+                writeln!(
+                    out,
+                    "{} tasks have not changed yet, their sink stands: they will at their next batch",
+                    done.tasks_pending
+                )?;
             }
             if done.probation_ms > 0 {
                 writeln!(out, "on probation for {} ms from its first record on", done.probation_ms)?;

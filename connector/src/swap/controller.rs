@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use super::desk::ControlDesk;
 use super::gates::Gates;
 use super::history::{History, Source};
+use super::now_ms;
 use super::service::{
     Candidate, CandidateModule, Done, Gate, Refused, Request, Running, Shown, SwapHandle, WAITING_MAX, lock,
 };
-use super::now_ms;
 use super::shelf::Shelf;
 use super::start::First;
 use super::trial::{Canary, Trial};
@@ -245,7 +245,10 @@ impl Worker {
             Ok(()) => self.board.clear_warning(ABOUT_STATE),
             Err(error) => self.warn(
                 ABOUT_STATE,
-                &format!("the history of the transform can't be saved, a restart may run another version: {}", crate::trace(&error)),
+                &format!(
+                    "the history of the transform can't be saved, a restart may run another version: {}",
+                    crate::trace(&error)
+                ),
             ),
         }
     }

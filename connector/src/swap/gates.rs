@@ -61,11 +61,10 @@ impl Gates {
     ///
     /// The gate that it did not pass.
     pub fn load_shipped(&self, name: &str, bytes: &[u8]) -> Result<Module, Refused> {
-        let loaded =
-            self.loader.load(name, bytes).map_err(|error| Refused::new(Gate::Load, crate::trace(&error)))?;
-        self.metrics.step(SwapStep::Structure, loaded.structure);
-        self.metrics.step(SwapStep::Compile, loaded.compile);
-        self.metrics.step(SwapStep::World, loaded.world);
+        let loaded = self.loader.load(name, bytes).map_err(|error| Refused::new(Gate::Load, crate::trace(&error)))?;
+        self.metrics.step(SwapStep::Structure, loaded.took.structure);
+        self.metrics.step(SwapStep::Compile, loaded.took.compile);
+        self.metrics.step(SwapStep::World, loaded.took.world);
         let started = Instant::now();
         self.instance(&loaded.module)?;
         self.metrics.step(SwapStep::Configure, started.elapsed());

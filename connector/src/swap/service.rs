@@ -247,12 +247,13 @@ impl SwapHandle {
     async fn ask(&self, request: impl FnOnce(Answer) -> Request) -> Result<Done, Refused> {
         let (answer, answered) = oneshot::channel();
         self.requests.try_send(request(answer)).map_err(|error| match error {
-            TrySendError::Full(_) => Refused::new(Gate::Busy, "other modules are being looked at: try again in a while"),
+            TrySendError::Full(_) => {
+                Refused::new(Gate::Busy, "other modules are being looked at: try again in a while")
+            }
             TrySendError::Disconnected(_) => stopping(),
         })?;
         answered.await.unwrap_or_else(|_| Err(stopping()))
     }
-
 }
 
 fn stopping() -> Refused {

@@ -74,17 +74,27 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
         }
         Start::Changed { fallback, .. } => {
             let stable = last_good(gates, &shelf, &fallback)?;
-            let trial = match found.map_err(Refused::unknown).and_then(|found| changed(gates, &mut shelf, &mut history, &found)) {
+            let trial = match found
+                .map_err(Refused::unknown)
+                .and_then(|found| changed(gates, &mut shelf, &mut history, &found))
+            {
                 Ok(module) => Some(module),
                 Err(refused) => {
-                    tracing::warn!(module = configured, reason = refused.reason, "the module's file has changed and was refused, the version that ran last runs");
+                    tracing::warn!(
+                        module = configured,
+                        reason = refused.reason,
+                        "the module's file has changed and was refused, the version that ran last runs"
+                    );
                     None
                 }
             };
             (stable, trial, known)
         }
         Start::Interrupted { fallback, retry } => {
-            tracing::warn!(retry, "the process ended while a new version of the transform was tried, the last good one runs");
+            tracing::warn!(
+                retry,
+                "the process ended while a new version of the transform was tried, the last good one runs"
+            );
             (last_good(gates, &shelf, &fallback)?, None, known.filter(|_| !retry))
         }
     };

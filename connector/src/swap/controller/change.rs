@@ -21,7 +21,12 @@ const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Worker {
     /// Gives every task an instance of its own, and waits until they have changed.
-    pub(super) fn switch(&mut self, module: Module, source: Source, report: Option<&Report>) -> Result<Carried, Refused> {
+    pub(super) fn switch(
+        &mut self,
+        module: Module,
+        source: Source,
+        report: Option<&Report>,
+    ) -> Result<Carried, Refused> {
         let trial = self.new_trial(&module);
         let orders: Vec<_> = self.orders(&module, trial.as_ref())?;
         let digest = module.digest().to_owned();
@@ -78,7 +83,11 @@ impl Worker {
             let stable = self.stable.digest().to_owned();
             if on_trial.trial.withdraw("somebody asked for the version before") {
                 self.settle();
-                return Ok(Done { outcome: "switched".to_owned(), tasks_changed: self.alive(), ..self.done(&stable, from) });
+                return Ok(Done {
+                    outcome: "switched".to_owned(),
+                    tasks_changed: self.alive(),
+                    ..self.done(&stable, from)
+                });
             }
             self.settle();
         }

@@ -27,14 +27,22 @@ impl Worker {
         let passed = self.pass(offered, dry_run);
         let result = passed.and_then(|passed| {
             let Passed { module, report } = passed;
-            let done = Done { warnings: report.warnings(), report: Some(report.clone()), ..self.done(offered.digest, previous) };
+            let done = Done {
+                warnings: report.warnings(),
+                report: Some(report.clone()),
+                ..self.done(offered.digest, previous)
+            };
             if dry_run {
                 return Ok(Done { outcome: "dry_run".to_owned(), ..done });
             }
             let probation_ms = self.swap().probation.as_millis() as u64;
             let carried = self.switch(module, offered.source, Some(&report))?;
             self.metrics().step(SwapStep::Total, started.elapsed());
-            tracing::info!(digest = offered.digest, took_ms = started.elapsed().as_millis() as u64, "transform switched");
+            tracing::info!(
+                digest = offered.digest,
+                took_ms = started.elapsed().as_millis() as u64,
+                "transform switched"
+            );
             Ok(Done {
                 outcome: "switched".to_owned(),
                 tasks_changed: carried.changed,
@@ -84,6 +92,9 @@ impl Worker {
         self.metrics().outcome(SwapOutcome::Refused);
         self.save();
         let gate = refused.gate.label();
-        self.warn(ABOUT_SWAP, &format!("a new version, sha256:{}, was refused ({gate}): {}", offered.digest, refused.reason));
+        self.warn(
+            ABOUT_SWAP,
+            &format!("a new version, sha256:{}, was refused ({gate}): {}", offered.digest, refused.reason),
+        );
     }
 }

@@ -92,7 +92,10 @@ fn a_name_per_record_costs_bounded_memory() {
     assert!(measurements.has_more() && tags.has_more() && fields.has_more());
 
     let grown = schema(&["m f=1"]).changes_to(&measurements);
-    assert_eq!((grown.changes.len(), grown.more, grown.incomplete), (CHANGES_MAX, (NAMES_MAX - CHANGES_MAX) as u64, true));
+    assert_eq!(
+        (grown.changes.len(), grown.more, grown.incomplete),
+        (CHANGES_MAX, (NAMES_MAX - CHANGES_MAX) as u64, true)
+    );
 }
 
 #[test]

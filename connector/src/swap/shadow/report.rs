@@ -170,7 +170,8 @@ impl Report {
     pub fn refusal(&self, require: ShadowRequire) -> Option<String> {
         match require {
             ShadowRequire::Equal if self.records_differing > 0 => {
-                let example = self.differences.first().map(|first| format!(", the first is {first}")).unwrap_or_default();
+                let example =
+                    self.differences.first().map(|first| format!(", the first is {first}")).unwrap_or_default();
                 Some(format!(
                     "{} of {} records come out otherwise than with the running version{example}; if that is wanted, set \
                      transform.shadow.require=no-new-rejects (or none), else mend the transform",
@@ -242,13 +243,17 @@ impl Report {
             ));
         }
         (self.stopped == Some(Stopped::Budget)).then(|| {
-            format!("only {} of {} records were tried before the time for it was over", self.records, self.records_in_sample)
+            format!(
+                "only {} of {} records were tried before the time for it was over",
+                self.records, self.records_in_sample
+            )
         })
     }
 }
 
 /// What is said behind a change that costs points.
-const REFUSED_BY_INFLUX: &str = ": InfluxDB refuses points that do not fit those it has; give it another name, or the old type";
+const REFUSED_BY_INFLUX: &str =
+    ": InfluxDB refuses points that do not fit those it has; give it another name, or the old type";
 
 // === impl Lines ===
 
