@@ -13,7 +13,7 @@ use sluice::config::Tiebreak;
 use sluice::points::{self, Stamper};
 use sluice::transform::{Limits, TransformError};
 
-pub(crate) use guest::core;
+pub(crate) use guest::{core, replaced};
 use guest::{LIMITS, STRIKE, both, configured, hostile, lines, run, start, striking, values};
 
 /// Far more than stopping any guest takes, on any machine.

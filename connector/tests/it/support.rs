@@ -12,5 +12,6 @@ pub(crate) mod proxy;
 pub(crate) mod scripted_influx;
 pub(crate) mod services;
 pub(crate) mod sluice;
+pub(crate) mod swap;
 pub(crate) mod victoria;
 pub(crate) mod wait;

@@ -14,12 +14,12 @@ pub(crate) struct Answer {
 
 /// `GET url`.
 pub(crate) fn get(url: &str) -> io::Result<Answer> {
-    exchange("GET", url, "")
+    send("GET", url, &[], b"")
 }
 
 /// `POST url`.
 pub(crate) fn post(url: &str, body: &str) -> io::Result<Answer> {
-    exchange("POST", url, body)
+    send("POST", url, &[], body.as_bytes())
 }
 
 /// A value as part of a query.
@@ -31,14 +31,17 @@ pub(crate) fn encode(text: &str) -> String {
     text.bytes().map(encoded).collect()
 }
 
-fn exchange(method: &str, url: &str, body: &str) -> io::Result<Answer> {
+/// `method url` with these headers.
+pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
     let rest = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not http://…"));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    write!(stream, "{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}")?;
+    write!(stream, "{method} /{path} HTTP/1.0\r\nHost: {host}\r\n{headers}Content-Length: {length}\r\n\r\n")?;
+    stream.write_all(body)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| io::Error::other(format!("no HTTP answer from {url}")))

@@ -179,7 +179,12 @@ impl Sluice {
 
     /// `GET path` of its listener.
     pub(crate) fn get(&self, path: &str) -> Answer {
-        http::get(&format!("http://{}{path}", self.address())).unwrap()
+        http::get(&self.url(path)).unwrap()
+    }
+
+    /// Where `path` of its listener is.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
     }
 
     /// The body of `GET path`, with its status.

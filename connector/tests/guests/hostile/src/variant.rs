@@ -10,7 +10,7 @@ use crate::{Behaviour, column, count, nothing, ok, reject, string};
 /// `variant:`, eight digits, a colon, a mode of up to sixteen characters, blanks.
 static VARIANT: [u8; 34] = *b"variant:00000000:                ;";
 
-/// Modes that tell which version made a line: `version=…i`.
+/// Modes that tell in a tag which version made a line: so two versions make two points of a record.
 pub(crate) const MODES: &[(&str, Behaviour)] = &[
     ("stamp", |batch| stamped(batch, |_| Fate::Line)),
     ("double", |batch| stamped(batch, |_| Fate::Two)),
@@ -76,14 +76,14 @@ fn stamped(batch: &Batch, fate: impl Fn(u32) -> Fate) -> Output {
                 continue;
             }
             Fate::Two => {
-                lines.push(format!("hostile,copy=1 value_bytes={length}i,version={version}i").into_bytes());
+                lines.push(format!("hostile,version={version},copy=1 value_bytes={length}i").into_bytes());
                 records.push(record);
-                format!("hostile value_bytes={length}i,version={version}i")
+                format!("hostile,version={version} value_bytes={length}i")
             }
             Fate::BadLine => "hostile".to_owned(),
-            Fate::OtherType => format!("hostile value_bytes={length}.5,version={version}i"),
-            Fate::OtherName => format!("friendly value_bytes={length}i,version={version}i"),
-            Fate::Line => format!("hostile value_bytes={length}i,version={version}i"),
+            Fate::OtherType => format!("hostile,version={version} value_bytes={length}.5"),
+            Fate::OtherName => format!("friendly,version={version} value_bytes={length}i"),
+            Fate::Line => format!("hostile,version={version} value_bytes={length}i"),
         };
         lines.push(line.into_bytes());
         records.push(record);
