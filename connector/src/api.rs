@@ -30,8 +30,9 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::status::Board;
 use crate::swap::service::SwapHandles;
-use crate::transform::engine::MODULE_MAX_BYTES;
+use crate::transform::structure::BYTES_MAX;
 use error::ApiError;
+pub(crate) use transform::SIGNATURE_HEADER;
 
 /// The version of Kafka Connect whose API is spoken. Clients read it as dotted numbers and switch features on by it
 /// (kcctl: pausing, offsets, PATCH), so it can't be our own version.
@@ -113,7 +114,7 @@ fn routes() -> Router<ApiState> {
         .route("/sluice/connectors", get(handlers::connectors))
         .route(
             "/sluice/connectors/{name}/transform",
-            get(transform::show).put(transform::put).layer(DefaultBodyLimit::max(MODULE_MAX_BYTES)),
+            get(transform::show).put(transform::put).layer(DefaultBodyLimit::max(BYTES_MAX as usize)),
         )
         .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))
 }

@@ -20,7 +20,7 @@ use crate::stop::Stop;
 use crate::swap::controller::Controller;
 use crate::swap::desk::{self, TaskDesk};
 use crate::swap::gates::Gates;
-use crate::swap::policy::{Policy, PolicyError};
+use crate::swap::policy::PolicyError;
 use crate::swap::service::SwapHandle;
 use crate::swap::shelf::Shelf;
 use crate::swap::start::{self, First, StartError};
@@ -99,7 +99,7 @@ impl Prepared {
         let swap = &config.transform.swap;
         let gates = Gates {
             loader: services.loader(swap.compile).map_err(PrepareError::Compiler)?,
-            policy: Policy::new(&swap.policy, services.signature_keys())?,
+            policy: services.policy(&swap.policy)?,
             metrics: services.metrics().swaps(&config.name),
             config: Arc::new(config),
         };

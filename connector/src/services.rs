@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{CompileLimits, WorkerConfig};
+use crate::config::{CompileLimits, PolicyConfig, WorkerConfig};
 use crate::metrics::Metrics;
 use crate::state::{StateDir, StateError};
+use crate::swap::policy::{Policy, PolicyError};
 use crate::transform::code_cache::{CacheError, CodeCache};
 use crate::transform::compile::Compiler;
 use crate::transform::engine::Engine;
@@ -34,7 +35,8 @@ pub struct Services {
     in_child: bool,
     cache: Option<CodeCache>,
     state: Option<Arc<StateDir>>,
-    signature_keys: Vec<[u8; 32]>,
+    /// `None` without a worker.
+    signature_keys: Option<Vec<[u8; 32]>>,
     metrics: Arc<Metrics>,
 }
 
@@ -48,7 +50,7 @@ impl Services {
             in_child: false,
             cache: None,
             state: None,
-            signature_keys: Vec::new(),
+            signature_keys: None,
             metrics: Metrics::new(),
         }
     }
@@ -65,7 +67,7 @@ impl Services {
             in_child: true,
             cache,
             state: state.map(Arc::new),
-            signature_keys: config.signature_keys.clone(),
+            signature_keys: Some(config.signature_keys.clone()),
             ..Self::bare()
         })
     }
@@ -85,9 +87,16 @@ impl Services {
         self.state.as_ref().map(|state| state.path())
     }
 
-    /// The public keys that may sign modules.
-    pub fn signature_keys(&self) -> &[[u8; 32]] {
-        &self.signature_keys
+    /// Which modules a connector may run. A command that knows no worker has no keys, and does not ask for signatures.
+    ///
+    /// # Errors
+    ///
+    /// If signatures are required and the worker has no key.
+    pub fn policy(&self, config: &PolicyConfig) -> Result<Policy, PolicyError> {
+        match &self.signature_keys {
+            Some(keys) => Policy::new(config, keys),
+            None => Policy::new(&PolicyConfig { signature: false, ..config.clone() }, &[]),
+        }
     }
 
     /// The metrics of this process.

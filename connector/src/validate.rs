@@ -191,7 +191,7 @@ pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
     let plugin_path = plugin_path(args.plugin_path.as_deref());
     let mut valid = true;
     for path in &args.files {
-        match check_file(&engine, path, &plugin_path) {
+        match check_file(&services, path, &plugin_path) {
             Ok(warnings) => {
                 writeln!(out, "{}: valid", path.display())?;
                 for warning in warnings {
@@ -207,9 +207,9 @@ pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
     Ok(valid)
 }
 
-fn check_file(engine: &Engine, path: &Path, plugin_path: &[PathBuf]) -> Result<Vec<Problem>, FileError> {
+fn check_file(services: &Services, path: &Path, plugin_path: &[PathBuf]) -> Result<Vec<Problem>, FileError> {
     let Checked { config, warnings } = read_connector(path, plugin_path)?;
-    prepare_one(engine, path, config)?;
+    prepare_one(services, path, config)?;
     Ok(warnings)
 }
 

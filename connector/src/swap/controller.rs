@@ -19,7 +19,7 @@ use super::service::{
 use super::shelf::Shelf;
 use super::start::First;
 use super::trial::{Canary, Trial};
-use super::watch::{FileWatch, Found, Seen};
+use super::watch::{self, FileWatch, Found, Seen};
 use crate::config::{ConnectorConfig, ModuleRef, SwapConfig};
 use crate::metrics::SwapMetrics;
 use crate::status::ConnectorBoard;
@@ -69,6 +69,8 @@ struct Offered<'a> {
     digest: &'a str,
     signature: Option<&'a [u8]>,
     source: Source,
+    /// Whether it has passed the gates before.
+    is_kept: bool,
 }
 
 // === impl Controller ===
@@ -168,7 +170,10 @@ impl Worker {
                 Ok(Request::RollBack(answer)) => {
                     let _ = answer.send(self.roll_back());
                 }
-                Ok(Request::LookNow) => watch.into_iter().for_each(FileWatch::look_now),
+                Ok(Request::LookNow) => match watch {
+                    Some(watch) => watch.look_now(),
+                    None => self.look(),
+                },
                 Ok(Request::Trial) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -186,7 +191,7 @@ impl Worker {
                 self.board.clear_warning(ABOUT_FILE);
                 let name = self.config().transform.module.to_string();
                 let signature = signature.as_deref();
-                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File };
+                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File, is_kept: false };
                 // Told in the log, in the history and on the board.
                 let _ = self.take_in(&offered, false);
             }
@@ -202,6 +207,16 @@ impl Worker {
         }
     }
 
+    /// The file is not watched, and somebody asks to look at it.
+    fn look(&mut self) {
+        let ModuleRef::Path(path) = &self.config().transform.module else { return };
+        match watch::read(path) {
+            Ok(found) if self.history.seen.as_deref() == Some(&*found.digest) => {}
+            Ok(found) => self.file(Seen::Module(found)),
+            Err(error) => self.file(Seen::Unusable(crate::trace(&error))),
+        }
+    }
+
     fn requested(&mut self, candidate: Candidate) -> Result<Done, Refused> {
         let Candidate { module, signature, dry_run } = candidate;
         let (digest, bytes) = match module {
@@ -211,8 +226,9 @@ impl Worker {
                 (digest, bytes)
             }
         };
+        let is_kept = self.history.has_passed(&digest);
         let (name, signature) = (format!("sha256:{digest}"), signature.as_deref());
-        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload };
+        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload, is_kept };
         self.take_in(&offered, dry_run)
     }
 

@@ -57,6 +57,14 @@ impl Shelf {
         }
     }
 
+    /// The newest good version whose bytes are there.
+    pub fn last_good(&self, history: &History) -> Option<(String, Vec<u8>)> {
+        match &self.store {
+            Some(store) => store.last_good_module(history),
+            None => history.last_good().and_then(|digest| Some((digest.to_owned(), self.memory.get(digest)?.clone()))),
+        }
+    }
+
     /// Saves the history, and lets go of modules that nobody needs any more.
     ///
     /// # Errors

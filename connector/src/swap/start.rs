@@ -1,14 +1,18 @@
 //! What a connector begins with: the version that ran last, unless its file has changed.
 
+use std::fmt::Write as _;
+
 use thiserror::Error;
 
 use super::gates::Gates;
 use super::history::{History, Source, Start};
-use super::service::Refused;
+use super::now_ms;
+use super::service::{Gate, Refused};
 use super::shelf::Shelf;
 use super::store::StoreError;
 use super::watch::{self, Found};
-use crate::config::ModuleRef;
+use crate::config::{ConnectorConfig, ModuleRef};
+use crate::metrics::SwapOutcome;
 use crate::transform::engine::Module;
 use crate::transform::{builtin, digest_of};
 
@@ -56,50 +60,44 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
     let configured = gates.config.transform.module.to_string();
     let found = find(&gates.config.transform.module, &shelf);
     let digest = found.as_ref().ok().map(|found| found.digest.to_string());
-    let start = history.at_start(&configured, digest.as_deref(), super::now_ms());
-    let known = digest.clone();
-    let (stable, trial, known) = match start {
+    let settings = fingerprint(&gates.config, found.as_ref().ok().and_then(|found| found.signature.as_deref()));
+    let start = history.at_start(&configured, &settings, digest.as_deref(), now_ms());
+    shelf.save(&history)?;
+    let mut first = match start {
         Start::Configured => {
             let found = found.map_err(|reason| StartError::Missing { module: configured.clone(), reason })?;
-            let module = load(gates, &configured, &found)?;
+            let stable = load(gates, &configured, &found)?;
             shelf.keep(&found.digest, &found.bytes)?;
-            history.started(&configured, &found.digest, super::now_ms());
-            (module, None, known)
+            history.started(&configured, &found.digest, now_ms());
+            First { stable, trial: None, history, shelf, known: digest }
         }
-        Start::Good(good) => {
+        Start::Good(_) => {
             if let Err(reason) = &found {
                 tracing::warn!(module = configured, reason, "the module can't be had, the version that ran last runs");
             }
-            (last_good(gates, &shelf, &good)?, None, known)
+            First { stable: last_good(gates, &shelf, &history)?, trial: None, history, shelf, known: digest }
         }
-        Start::Changed { fallback, .. } => {
-            let stable = last_good(gates, &shelf, &fallback)?;
-            let trial = match found
-                .map_err(Refused::unknown)
-                .and_then(|found| changed(gates, &mut shelf, &mut history, &found))
-            {
+        Start::Changed { .. } => {
+            let stable = last_good(gates, &shelf, &history)?;
+            let changed = found.map_err(|reason| Refused::new(Gate::Unknown, reason));
+            let trial = match changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found)) {
                 Ok(module) => Some(module),
                 Err(refused) => {
-                    tracing::warn!(
-                        module = configured,
-                        reason = refused.reason,
-                        "the module's file has changed and was refused, the version that ran last runs"
-                    );
+                    tracing::warn!(module = configured, reason = refused.reason, "the module's file has changed and was refused, the version that ran last runs");
                     None
                 }
             };
-            (stable, trial, known)
+            First { stable, trial, history, shelf, known: digest }
         }
-        Start::Interrupted { fallback, retry } => {
-            tracing::warn!(
-                retry,
-                "the process ended while a new version of the transform was tried, the last good one runs"
-            );
-            (last_good(gates, &shelf, &fallback)?, None, known.filter(|_| !retry))
+        Start::Interrupted { retry, .. } => {
+            tracing::warn!(retry, "the process ended while a new version of the transform was tried, the last good one runs");
+            // Told by the watch as if it were new.
+            let known = digest.filter(|_| !retry);
+            First { stable: last_good(gates, &shelf, &history)?, trial: None, history, shelf, known }
         }
     };
-    shelf.save(&history)?;
-    Ok(First { stable, trial, history, shelf, known })
+    first.shelf.save(&first.history)?;
+    Ok(first)
 }
 
 /// The bytes that `transform.module` names.
@@ -128,24 +126,42 @@ fn load(gates: &Gates, name: &str, found: &Found) -> Result<Module, Refused> {
     }
 }
 
-/// The good version `newest`, or the newest before it of which the bytes are there and load.
+/// The newest good version whose bytes are there. It was looked at by every gate; of what can have changed since, the list of digests and the
+/// connector's settings are asked again.
 fn last_good(gates: &Gates, shelf: &Shelf, history: &History) -> Result<Module, StartError> {
-    TODO
+    let Some((digest, bytes)) = shelf.last_good(history) else {
+        return Err(StartError::Missing {
+            module: gates.config.transform.module.to_string(),
+            reason: "its history names versions that are not in the state folder any more; remove that connector's folder there to begin anew".to_owned(),
+        });
+    };
+    Ok(gates.load_kept(&format!("sha256:{digest}"), &bytes, &digest)?)
+}
+
+/// What refusals depend on besides the bytes.
+fn fingerprint(config: &ConnectorConfig, signature: Option<&[u8]>) -> String {
+    let mut text = String::new();
+    for (key, value) in config.raw.iter().filter(|(key, _)| key.starts_with("transform.")) {
+        // Writing into a String cannot fail. As written: what a placeholder stands for may be a secret.
+        let _ = writeln!(text, "{key}={value}");
+    }
+    let _ = writeln!(text, "{signature:?}");
+    digest_of(text.as_bytes())
 }
 
 /// The file has changed while nothing ran: its version passes the gates that need no records.
-fn changed(gates: &Gates, shelf: &mut Shelf, history: &mut History, found: &Found) -> Result<Module, Refused> {
+fn changed_module(gates: &Gates, shelf: &mut Shelf, history: &mut History, found: &Found) -> Result<Module, Refused> {
     let state = |error: StoreError| Refused::new(Gate::State, crate::trace(&error));
-    history.begin(&found.digest, Source::File, super::now_ms());
+    history.begin(&found.digest, Source::File, now_ms());
     shelf.keep(&found.digest, &found.bytes).and_then(|()| shelf.save(history)).map_err(state)?;
     match load(gates, &gates.config.transform.module.to_string(), found) {
         Ok(module) => {
-            history.switched(&found.digest, Source::File, None, super::now_ms());
+            history.switch(None, now_ms());
             Ok(module)
         }
         Err(refused) => {
             gates.metrics.outcome(SwapOutcome::Refused);
-            history.refuse(&found.digest, Source::File, &refused.reason, None, super::now_ms());
+            history.refuse(&refused.reason, None, now_ms());
             Err(refused)
         }
     }

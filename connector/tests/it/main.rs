@@ -29,6 +29,7 @@ mod sandbox;
 mod secured;
 mod shutdown;
 mod support;
+mod swap;
 mod topic_life;
 mod transactions;
 mod watchdog;

@@ -13,7 +13,6 @@ use crate::swap::now_ms;
 use crate::swap::service::{Done, Gate, Refused, Request};
 use crate::swap::shadow::Report;
 use crate::swap::trial::{Canary, Standing, Trial};
-use crate::transform::builtin;
 use crate::transform::engine::Module;
 
 /// How long tasks are waited for to change, before the answer says that they have not.
@@ -21,17 +20,10 @@ const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Worker {
     /// Gives every task an instance of its own, and waits until they have changed.
-    pub(super) fn switch(
-        &mut self,
-        module: Module,
-        source: Source,
-        report: Option<&Report>,
-    ) -> Result<Carried, Refused> {
+    pub(super) fn switch(&mut self, module: Module, report: &Report) -> Result<Carried, Refused> {
         let trial = self.new_trial(&module);
         let orders: Vec<_> = self.orders(&module, trial.as_ref())?;
-        let digest = module.digest().to_owned();
-        let report = report.and_then(|report| serde_json::to_value(report).ok());
-        self.history.switched(&digest, source, report, now_ms());
+        self.history.switch(serde_json::to_value(report).ok(), now_ms());
         // A start after this one died runs the version before: this one has proved nothing.
         self.shelf.save(&self.history).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
         let carried = desk::carry_out(orders, SWITCH_PATIENCE);
@@ -43,7 +35,7 @@ impl Worker {
             None => {
                 self.trial = None;
                 self.stable = module;
-                self.history.promote(&digest, now_ms());
+                self.history.promote(now_ms());
                 self.metrics().outcome(SwapOutcome::Promoted);
             }
         }
@@ -96,13 +88,11 @@ impl Worker {
         };
         let bytes = self.kept(&digest)?;
         let name = format!("sha256:{digest}");
-        // It has passed the gates before; what may run may have become less.
-        let module = match builtin::is_shipped(&bytes) {
-            true => self.gates.load_shipped(&name, &bytes)?,
-            false => self.gates.load_again(&name, &bytes)?,
-        };
+        let module = self.gates.load_kept(&name, &bytes, &digest)?;
         let orders = self.orders(&module, None)?;
-        self.history.go_back(now_ms());
+        self.history.begin(&digest, Source::Rollback, now_ms());
+        self.history.switch(None, now_ms());
+        self.history.promote(now_ms());
         self.shelf.save(&self.history).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
         let carried = desk::carry_out(orders, SWITCH_PATIENCE);
         self.stable = module;
@@ -134,7 +124,7 @@ impl Worker {
 
     fn promoted(&mut self) {
         let Some(OnTrial { module, .. }) = self.trial.take() else { return };
-        self.history.promote(module.digest(), now_ms());
+        self.history.promote(now_ms());
         self.metrics().outcome(SwapOutcome::Promoted);
         tracing::info!(digest = module.digest(), "new version of the transform promoted, its probation is over");
         self.stable = module;
@@ -146,7 +136,7 @@ impl Worker {
         let Some(OnTrial { module, trial }) = self.trial.take() else { return };
         let (reason, at_fault) =
             trial.ending().map_or(("it was taken back", false), |ending| (ending.reason.as_str(), ending.at_fault));
-        self.history.roll_back(module.digest(), reason, at_fault, now_ms());
+        self.history.roll_back(reason, at_fault, now_ms());
         self.metrics().outcome(SwapOutcome::RolledBack);
         self.metrics().quarantined(self.history.quarantined.len());
         let (digest, back) = (module.digest(), self.stable.digest());

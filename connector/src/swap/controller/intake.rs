@@ -36,7 +36,7 @@ impl Worker {
                 return Ok(Done { outcome: "dry_run".to_owned(), ..done });
             }
             let probation_ms = self.swap().probation.as_millis() as u64;
-            let carried = self.switch(module, offered.source, Some(&report))?;
+            let carried = self.switch(module, &report)?;
             self.metrics().step(SwapStep::Total, started.elapsed());
             tracing::info!(
                 digest = offered.digest,
@@ -78,17 +78,20 @@ impl Worker {
                 .and_then(|()| self.shelf.save(&self.history))
                 .map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
         }
-        let shipped = builtin::is_shipped(offered.bytes);
-        let module = match shipped {
-            true => self.gates.load_shipped(offered.name, offered.bytes)?,
-            false => self.gates.load(offered.name, offered.bytes, offered.digest, offered.signature)?,
+        let Offered { name, bytes, digest, signature, .. } = *offered;
+        let module = if offered.is_kept {
+            self.gates.load_kept(name, bytes, digest)?
+        } else if builtin::is_shipped(bytes) {
+            self.gates.load_shipped(name, bytes)?
+        } else {
+            self.gates.load(name, bytes, digest, signature)?
         };
         self.gates.warm_up(module, self.running(), &self.desks)
     }
 
     fn refused(&mut self, offered: &Offered<'_>, refused: &Refused) {
         let report = refused.report.as_ref().and_then(|report| serde_json::to_value(report).ok());
-        self.history.refuse(offered.digest, offered.source, &refused.reason, report, now_ms());
+        self.history.refuse(&refused.reason, report, now_ms());
         self.metrics().outcome(SwapOutcome::Refused);
         self.save();
         let gate = refused.gate.label();

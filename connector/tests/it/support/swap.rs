@@ -135,7 +135,9 @@ impl Stage {
         let mut made: Made = records.map(|record| (record, Vec::new())).collect();
         let places: BTreeMap<i64, (i32, i64)> = made
             .keys()
-            .map(|&(partition, offset)| (nanoseconds(timestamp(offset), &self.topic.name, partition, offset), (partition, offset)))
+            .map(|&(partition, offset)| {
+                (nanoseconds(timestamp(offset), &self.topic.name, partition, offset), (partition, offset))
+            })
             .collect();
         for row in self.database.rows("hostile") {
             let place = places[&row["time"].as_i64().unwrap()];
@@ -188,6 +190,13 @@ impl Stage {
     pub(crate) fn runs(&self, sluice: &Sluice, module: &[u8]) -> Result<String, String> {
         let state = self.transform(sluice);
         equal(state["current"]["digest"].as_str().unwrap().to_owned(), &digest(module)).map_err(|_| state.to_string())
+    }
+
+    /// For use in `until`: `Ok` once a point that version `number` has made is stored.
+    pub(crate) fn has_written(&self, number: u32) -> Result<(), usize> {
+        let rows = self.database.rows("hostile");
+        let number = Value::from(number.to_string());
+        if rows.iter().any(|row| row["version"] == number) { Ok(()) } else { Err(rows.len()) }
     }
 
     /// For use in `until`: `Ok` once the newest entry of the history is of this module and has this outcome.

@@ -1,0 +1,5 @@
+//! Hot swap: a new version of the transform takes over in a running connector, and every record is one version's.
+
+mod by_file;
+
+use crate::support::swap::{Stage, variant};
