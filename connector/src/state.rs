@@ -1,4 +1,6 @@
-//! The state folder (`state.dir`): one process at a time.
+//! The state folder (`state.dir`): one process at a time, and files that are never half written (`atomic`).
+
+pub(crate) mod atomic;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};
