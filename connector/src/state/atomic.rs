@@ -13,11 +13,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What one write to the disk takes at most. In tests little, so that they also see what a process that ends in between leaves.
-const PIECE_BYTES: usize = if cfg!(test) { 512 } else { 1 << 20 };
+const PIECE_BYTES: usize = if cfg!(test) { 4096 } else { 1 << 20 };
 
-/// One operation on the disk that has just been done.
+/// One operation on the disk that has just been done: told to tests, and to nobody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "what was done is read by tests only"))]
 pub(crate) enum Op<'a> {
     /// A folder was made.
     Made(&'a Path),
@@ -139,9 +138,9 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 fn done(_: Op<'_>) {}
 
 #[cfg(test)]
-pub(crate) use probe::observed;
-#[cfg(test)]
 use probe::done;
+#[cfg(test)]
+pub(crate) use probe::observed;
 
 /// Lets a test look at the disk after every single operation of its thread.
 #[cfg(test)]

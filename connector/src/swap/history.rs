@@ -12,9 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod entry;
 mod start;
 
+pub use entry::{Died, Entry, Outcome, Pending, Quarantine, REASON_MAX_BYTES, Source};
 pub use start::Start;
+
+use entry::cut;
 
 /// How many good versions are remembered, and how many modules are kept for the sake of old entries.
 pub const MODULES_MAX: usize = 10;
@@ -27,9 +31,6 @@ pub const REPORTS_MAX: usize = 20;
 
 /// How many digests are in quarantine at most.
 pub const QUARANTINE_MAX: usize = 100;
-
-/// How much of a reason is kept, in bytes.
-pub const REASON_MAX_BYTES: usize = 2_000;
 
 /// The step of a candidate that runs, and may still be taken back.
 pub const PROBATION: &str = "probation";
@@ -57,90 +58,6 @@ pub struct History {
     pub died: Vec<Died>,
     /// What happened; newest last.
     pub entries: Vec<Entry>,
-}
-
-/// A candidate under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pending {
-    /// Its digest.
-    pub digest: String,
-    /// Where it comes from.
-    pub source: Source,
-    /// How far it is: [`PROBATION`], or what the controller calls the gate.
-    pub step: String,
-    /// When it began, in milliseconds since 1970.
-    pub since_ms: u64,
-}
-
-/// Why a digest is not tried again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Quarantine {
-    /// For a person.
-    pub reason: String,
-    /// Since when, in milliseconds since 1970.
-    pub at_ms: u64,
-}
-
-/// How often the process has died with a candidate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Died {
-    /// The candidate.
-    pub digest: String,
-    /// How often.
-    pub times: u32,
-}
-
-/// One thing that happened to one version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The version.
-    pub digest: String,
-    /// When, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// Where the version came from.
-    pub source: Source,
-    /// What happened.
-    pub outcome: Outcome,
-    /// Why, for a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What the version made of the last records, compared with the one before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Value>,
-}
-
-/// Where a version comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// `transform.module`, as the first version under it.
-    Config,
-    /// The file that `transform.module` names had other bytes, or the program another built-in transform of that name.
-    File,
-    /// REST.
-    Upload,
-    /// An older good version, asked for by hand.
-    Rollback,
-}
-
-/// What happened to a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It was the first under this `transform.module`.
-    Started,
-    /// It has passed the gates and runs.
-    OnProbation,
-    /// It is the last good version now.
-    Promoted,
-    /// A gate refused it; it has not run.
-    Refused,
-    /// It ran, and the version before it does again.
-    RolledBack,
-    /// Another candidate came before it was decided.
-    Superseded,
-    /// The process ended before it was decided.
-    Interrupted,
 }
 
 // === impl History ===
@@ -264,6 +181,11 @@ impl History {
         Some(self.note(entry.because(&reason)))
     }
 
+    /// The file has the bytes of the last good version again, so there is nothing to try.
+    pub fn file_is_good(&mut self) {
+        self.seen = self.last_good().map(str::to_owned);
+    }
+
     /// The bytes of this version are gone: it can't be brought back.
     pub fn lost(&mut self, digest: &str) {
         self.good.retain(|good| good != digest);
@@ -288,10 +210,11 @@ impl History {
     }
 
     fn quarantine(&mut self, digest: &str, reason: &str, now_ms: u64) {
-        // What there is no other for stays good: something has to run.
-        if self.last_good() != Some(digest) {
-            self.lost(digest);
+        // What there is no better one for has to run.
+        if self.last_good() == Some(digest) {
+            return;
         }
+        self.lost(digest);
         let oldest = |quarantined: &BTreeMap<String, Quarantine>| {
             quarantined.iter().min_by_key(|(_, quarantine)| quarantine.at_ms).map(|(digest, _)| digest.clone())
         };
@@ -321,18 +244,6 @@ impl History {
     }
 }
 
-// === impl Entry ===
-
-impl Entry {
-    fn new(digest: &str, source: Source, outcome: Outcome, at_ms: u64) -> Self {
-        Self { digest: digest.to_owned(), at_ms, source, outcome, reason: None, report: None }
-    }
-
-    fn because(self, reason: &str) -> Self {
-        Self { reason: Some(cut(reason)), ..self }
-    }
-}
-
 /// Whether this is a sha256 as it stands in a history: safe as the name of a file.
 pub(super) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -340,13 +251,6 @@ pub(super) fn is_digest(text: &str) -> bool {
 
 fn keep_newest<T>(list: &mut Vec<T>, max: usize) {
     list.drain(..list.len().saturating_sub(max));
-}
-
-fn cut(reason: &str) -> String {
-    if reason.len() <= REASON_MAX_BYTES {
-        return reason.to_owned();
-    }
-    format!("{}…", &reason[..reason.floor_char_boundary(REASON_MAX_BYTES)])
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl History {
     ///
     /// - `configured` is `transform.module`. If it is another than before, what was good under the old one does not count.
     /// - `settings` is a fingerprint of whatever else refusals depend on: the settings of the transform and of its gates, the keys, the
-    ///   signature beside the file. If it is another than before, a file that was refused is tried again.
+    ///   signature beside the file, this program's version. If it is another than before, a file that was refused is tried again.
     /// - `file` is the digest of what `transform.module` means now (the file's bytes, or those of the built-in transform); `None` if it is
     ///   missing or can't be read.
     pub fn at_start(&mut self, configured: &str, settings: &str, file: Option<&str>, now_ms: u64) -> Start {
