@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What one write to the disk takes at most. In tests little, so that they also see what a process that ends in between leaves.
-const PIECE_BYTES: usize = if cfg!(test) { 512 } else { 1 << 20 };
+const PIECE_BYTES: usize = if cfg!(test) { 4096 } else { 1 << 20 };
 
 /// One operation on the disk that has just been done: told to tests, and to nobody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -74,12 +74,6 @@ impl History {
         self.good.iter().rev().nth(1).map(String::as_str)
     }
 
-    /// Whether these bytes have passed every gate before.
-    pub fn has_passed(&self, digest: &str) -> bool {
-        let passed = |entry: &Entry| !matches!(entry.outcome, Outcome::Refused | Outcome::Interrupted | Outcome::Superseded);
-        self.good.iter().any(|good| good == digest) || self.entries.iter().any(|entry| entry.digest == digest && passed(entry))
-    }
-
     /// Whether these bytes were taken back by themselves before.
     pub fn is_quarantined(&self, digest: &str) -> bool {
         self.quarantined.contains_key(digest)

@@ -8,7 +8,7 @@ mod killed;
 /// A module's bytes and their digest.
 fn module(text: &str) -> (String, Vec<u8>) {
     // More than one piece, so that a process may die in the middle of it.
-    let bytes = text.as_bytes().repeat(300);
+    let bytes = text.as_bytes().repeat(5_000);
     (sha256(&bytes), bytes)
 }
 
