@@ -50,8 +50,10 @@ pub struct History {
     pub seen: Option<String>,
     /// Digests that survived their probation, or were the first; oldest first, each once. The last one is the last good version.
     pub good: Vec<String>,
-    /// The candidate under way.
+    /// The candidate that is being looked at.
     pub pending: Option<Pending>,
+    /// The candidate that runs and may still be taken back. It stays while others are looked at, and refused.
+    pub probation: Option<Pending>,
     /// Digests that were taken back by themselves: refused until the bytes change.
     pub quarantined: BTreeMap<String, Quarantine>,
     /// Candidates that the process died with and that are not decided since; oldest first.
@@ -74,6 +76,13 @@ impl History {
         self.good.iter().rev().nth(1).map(String::as_str)
     }
 
+    /// Whether these bytes have passed every gate before.
+    pub fn has_passed(&self, digest: &str) -> bool {
+        let ran = |outcome| matches!(outcome, Outcome::Started | Outcome::OnProbation | Outcome::Promoted | Outcome::RolledBack);
+        let passed = |entry: &Entry| entry.digest == digest && ran(entry.outcome);
+        self.good.iter().any(|good| good == digest) || self.entries.iter().any(passed)
+    }
+
     /// Whether these bytes were taken back by themselves before.
     pub fn is_quarantined(&self, digest: &str) -> bool {
         self.quarantined.contains_key(digest)
@@ -82,7 +91,7 @@ impl History {
     /// Digests whose bytes must be kept: the good ones, the candidate, and those of the newest entries up to [`MODULES_MAX`].
     pub fn keeps(&self) -> BTreeSet<&str> {
         let mut kept: BTreeSet<&str> = self.good.iter().map(String::as_str).collect();
-        kept.extend(self.pending.as_ref().map(|pending| pending.digest.as_str()));
+        kept.extend(self.under_way().map(|pending| pending.digest.as_str()));
         for entry in self.entries.iter().rev() {
             if kept.len() >= MODULES_MAX {
                 break;
@@ -92,10 +101,8 @@ impl History {
         kept
     }
 
-    /// A candidate is about to be tried. To be saved before anything is done with its bytes, and after these are stored. One that is
-    /// still under way is superseded.
+    /// A candidate is about to be looked at. To be saved before anything is done with its bytes, and after these are stored.
     pub fn begin(&mut self, digest: &str, source: Source, now_ms: u64) {
-        self.supersede(now_ms);
         self.pending = Some(Pending { digest: digest.to_owned(), source, step: BEGUN.to_owned(), since_ms: now_ms });
     }
 
@@ -110,7 +117,7 @@ impl History {
     /// back on, and what was good under another `transform.module` no longer is. Only now, and not when the start begins, so that a
     /// `transform.module` that does not start and is changed back has changed nothing.
     pub fn started(&mut self, configured: &str, digest: &str, now_ms: u64) {
-        self.pending = None;
+        (self.pending, self.probation) = (None, None);
         configured.clone_into(&mut self.configured);
         self.seen = Some(digest.to_owned());
         self.good = vec![digest.to_owned()];
@@ -118,18 +125,21 @@ impl History {
         self.note(Entry::new(digest, Source::Config, Outcome::Started, now_ms));
     }
 
-    /// The candidate has passed the gates and takes over; `report` is its shadow report. To be saved before it runs.
+    /// The candidate has passed the gates and takes over; `report` is its shadow report. To be saved before it runs. One that was on
+    /// probation until now is superseded.
     pub fn switch(&mut self, report: Option<Value>, now_ms: u64) -> Option<&Entry> {
-        let pending = self.pending.as_mut()?;
-        PROBATION.clone_into(&mut pending.step);
-        let entry = Entry::new(&pending.digest, pending.source, Outcome::OnProbation, now_ms);
+        let mut decided = self.pending.take()?;
+        PROBATION.clone_into(&mut decided.step);
+        let entry = Entry::new(&decided.digest, decided.source, Outcome::OnProbation, now_ms);
+        self.supersede(now_ms);
+        self.probation = Some(decided);
         Some(self.note(Entry { report, ..entry }))
     }
 
     /// The candidate has survived: it is the last good version now. After a roll-back by hand the versions that were newer than it are
     /// good no longer: the next roll-back goes further back, and no fall-back goes forward.
     pub fn promote(&mut self, now_ms: u64) -> Option<&Entry> {
-        let decided = self.decide()?;
+        let decided = self.decide_probation()?;
         let digest = decided.digest.as_str();
         let place = self.good.iter().position(|good| good == digest);
         if let (Source::Rollback, Some(place)) = (decided.source, place)
@@ -147,7 +157,7 @@ impl History {
 
     /// A gate has refused the candidate, for this reason; `report` is its shadow report, if it came that far.
     pub fn refuse(&mut self, reason: &str, report: Option<Value>, now_ms: u64) -> Option<&Entry> {
-        let decided = self.decide()?;
+        let decided = self.pending.take().map(|pending| self.decided(pending))?;
         self.died.retain(|died| died.digest != decided.digest);
         let entry = Entry::new(&decided.digest, decided.source, Outcome::Refused, now_ms).because(reason);
         Some(self.note(Entry { report, ..entry }))
@@ -156,7 +166,7 @@ impl History {
     /// The candidate is taken back, and the last good version runs again. With `quarantine` its bytes are never tried again: not for a
     /// roll-back by hand.
     pub fn roll_back(&mut self, reason: &str, quarantine: bool, now_ms: u64) -> Option<&Entry> {
-        let decided = self.decide()?;
+        let decided = self.decide_probation()?;
         if quarantine {
             self.quarantine(&decided.digest, reason, now_ms);
         }
@@ -165,20 +175,20 @@ impl History {
         Some(self.note(entry.because(reason)))
     }
 
-    /// The candidate is given up for another one.
-    pub fn supersede(&mut self, now_ms: u64) -> Option<&Entry> {
-        let decided = self.decide()?;
-        let reason = format!("at step {}: another candidate came", decided.step);
+    /// The candidate on probation is given up for another one.
+    fn supersede(&mut self, now_ms: u64) {
+        let Some(decided) = self.decide_probation() else { return };
         let entry = Entry::new(&decided.digest, decided.source, Outcome::Superseded, now_ms);
-        Some(self.note(entry.because(&reason)))
+        self.note(entry.because("another candidate took over"));
     }
 
     /// The program ends in order while the candidate is under way. It is not held against it: a file with these bytes is tried again.
-    pub fn stop(&mut self, now_ms: u64) -> Option<&Entry> {
-        let pending = self.pending.take()?;
-        let reason = format!("at step {}: the program was stopped", pending.step);
-        let entry = Entry::new(&pending.digest, pending.source, Outcome::Interrupted, now_ms);
-        Some(self.note(entry.because(&reason)))
+    pub fn stop(&mut self, now_ms: u64) {
+        for pending in [self.probation.take(), self.pending.take()].into_iter().flatten() {
+            let reason = format!("at step {}: the program was stopped", pending.step);
+            let entry = Entry::new(&pending.digest, pending.source, Outcome::Interrupted, now_ms);
+            self.note(entry.because(&reason));
+        }
     }
 
     /// The file has the bytes of the last good version again, so there is nothing to try.
@@ -196,17 +206,25 @@ impl History {
         let named = self.good.iter().chain(&self.seen).chain(self.quarantined.keys());
         let named = named.chain(self.entries.iter().map(|entry| &entry.digest));
         let named = named.chain(self.died.iter().map(|died| &died.digest));
-        let mut named = named.chain(self.pending.iter().map(|pending| &pending.digest));
+        let mut named = named.chain(self.under_way().map(|pending| &pending.digest));
         named.find(|digest| !is_digest(digest)).map(|digest| format!("{digest:?} is no sha256"))
     }
 
-    /// Takes the candidate away, and its bytes are not taken from the file again.
-    fn decide(&mut self) -> Option<Pending> {
-        let decided = self.pending.take()?;
-        if decided.source == Source::File {
-            self.seen = Some(decided.digest.clone());
+    fn under_way(&self) -> impl Iterator<Item = &Pending> {
+        self.probation.iter().chain(&self.pending)
+    }
+
+    /// Takes the candidate on probation away.
+    fn decide_probation(&mut self) -> Option<Pending> {
+        self.probation.take().map(|pending| self.decided(pending))
+    }
+
+    /// Its bytes are not taken from the file again.
+    fn decided(&mut self, pending: Pending) -> Pending {
+        if pending.source == Source::File {
+            self.seen = Some(pending.digest.clone());
         }
-        Some(decided)
+        pending
     }
 
     fn quarantine(&mut self, digest: &str, reason: &str, now_ms: u64) {

@@ -18,7 +18,7 @@ impl Worker {
         let previous = self.running().digest().to_owned();
         if offered.digest == previous {
             if !dry_run && offered.source == Source::File {
-                self.history.seen = Some(offered.digest.to_owned());
+                self.history.file_is_good();
                 self.save();
             }
             return Ok(Done { outcome: "unchanged".to_owned(), ..self.done(offered.digest, previous) });

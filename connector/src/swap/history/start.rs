@@ -1,6 +1,6 @@
 //! What a start runs, by what is remembered and what the file is now.
 
-use super::{Died, Entry, History, Outcome, Source, keep_newest};
+use super::{Died, Entry, History, Outcome, Pending, Source, keep_newest};
 
 /// A candidate that the process has died with this often is in quarantine.
 const DEATHS_MAX: u32 = 2;
@@ -61,9 +61,18 @@ impl History {
         }
     }
 
-    /// Whether the process died with a candidate under way. If there is something to run instead, it is held against the candidate.
+    /// Whether the process died with a candidate under way. If there is something to run instead, it is held against the candidate; if one
+    /// was on probation while another was looked at, against both.
     fn interrupted(&mut self, counts: bool, now_ms: u64) -> bool {
-        let Some(pending) = self.pending.take() else { return false };
+        let under_way = [self.probation.take(), self.pending.take()];
+        let died = under_way.iter().any(Option::is_some);
+        for pending in under_way.into_iter().flatten() {
+            self.died_with(&pending, counts, now_ms);
+        }
+        died
+    }
+
+    fn died_with(&mut self, pending: &Pending, counts: bool, now_ms: u64) {
         let mut reason = format!("at step {}: the process ended", pending.step);
         if counts && self.count_death(&pending.digest) >= DEATHS_MAX {
             self.died.retain(|died| died.digest != pending.digest);
@@ -74,7 +83,6 @@ impl History {
             }
         }
         self.note(Entry::new(&pending.digest, pending.source, Outcome::Interrupted, now_ms).because(&reason));
-        true
     }
 
     fn count_death(&mut self, digest: &str) -> u32 {

@@ -73,18 +73,20 @@ fn a_promoted_upload_runs_again_until_the_file_changes() {
 #[test]
 fn every_decision_about_the_file_holds_after_a_restart() {
     type Decide = for<'a> fn(&'a mut History) -> Option<&'a Entry>;
-    let decisions: [(Decide, Outcome, char); 4] = [
+    let decisions: [(Decide, Outcome, char); 3] = [
         (|history| history.refuse("it is no transform", None, 4), Outcome::Refused, 'a'),
         (|history| history.roll_back("by hand", false, 4), Outcome::RolledBack, 'a'),
-        (|history| history.supersede(4), Outcome::Superseded, 'a'),
         (|history| history.promote(4), Outcome::Promoted, 'b'),
     ];
     for (decide, outcome, good) in decisions {
         let mut history = first();
         history.begin(&d('b'), Source::File, 3);
+        if outcome != Outcome::Refused {
+            history.switch(None, 4).unwrap();
+        }
         decide(&mut history).unwrap();
         assert_eq!(outcomes(&history).last(), Some(&('b', outcome)));
-        assert_eq!((history.pending.as_ref(), history.seen.clone()), (None, Some(d('b'))), "{outcome:?}");
+        assert_eq!((history.under_way().count(), history.seen.clone()), (0, Some(d('b'))), "{outcome:?}");
         assert_eq!(restart(&mut history, 'b'), Start::Good(d(good)), "{outcome:?}");
         assert_eq!(restart(&mut history, 'c'), changed('c', good), "{outcome:?}: other bytes are another matter");
     }
@@ -105,23 +107,41 @@ fn without_a_candidate_nothing_is_decided() {
     let mut history = first();
     let before = history.clone();
     history.step("compile");
-    assert!(history.switch(None, 5).is_none() && history.promote(5).is_none() && history.stop(5).is_none());
+    assert!(history.switch(None, 5).is_none() && history.promote(5).is_none());
+    history.stop(5);
     assert!(history.refuse("", None, 5).is_none() && history.roll_back("", true, 5).is_none());
-    assert!(history.supersede(5).is_none());
     assert_eq!(history, before);
 }
 
 #[test]
-fn a_new_candidate_supersedes_the_one_under_way() {
+fn a_candidate_supersedes_the_one_on_probation_only_when_it_takes_over() {
     let mut history = first();
     history.begin(&d('b'), Source::File, 3);
+    history.switch(None, 4);
+    history.begin(&d('c'), Source::Upload, 5);
     history.step("compile");
-    history.begin(&d('c'), Source::Upload, 4);
-    assert_eq!(outcomes(&history), [('a', Outcome::Started), ('b', Outcome::Superseded)]);
-    assert!(reason(&history).contains("step compile"), "{}", reason(&history));
-    let pending = history.pending.as_ref().unwrap();
-    assert_eq!((pending.digest.clone(), pending.since_ms), (d('c'), 4));
+    assert_eq!(history.under_way().map(|one| one.digest.clone()).collect::<Vec<_>>(), [d('b'), d('c')]);
+    history.refuse("no", None, 6);
+    assert_eq!(history.probation.as_ref().unwrap().digest, d('b'), "it goes on as if nothing had been");
+    history.begin(&d('e'), Source::Upload, 7);
+    history.switch(None, 8);
+    let expected = [('a', Outcome::Started), ('b', Outcome::OnProbation), ('c', Outcome::Refused), ('b', Outcome::Superseded), ('e', Outcome::OnProbation)];
+    assert_eq!(outcomes(&history)[..3], expected[..3]);
+    assert!(expected[3..].iter().all(|entry| outcomes(&history)[3..].contains(entry)));
     assert_eq!(history.seen, Some(d('b')));
+    history.roll_back("it traps", true, 9);
+    assert_eq!((goods(&history).as_str(), history.under_way().count()), ("a", 0));
+}
+
+#[test]
+fn a_process_that_died_holds_it_against_both_under_way() {
+    let mut history = first();
+    history.begin(&d('b'), Source::File, 3);
+    history.switch(None, 4);
+    history.begin(&d('c'), Source::Upload, 5);
+    assert_eq!(restart(&mut history, 'b'), interrupted('a', true));
+    assert_eq!(history.died.iter().map(|died| died.times).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(history.under_way().count(), 0);
 }
 
 #[test]
@@ -173,8 +193,9 @@ fn an_orderly_stop_is_not_held_against_the_candidate() {
         assert_eq!(restart(&mut history, 'b'), changed('b', 'a'));
         history.begin(&d('b'), Source::File, 3);
         history.switch(None, 4);
-        assert_eq!(history.stop(5).unwrap().outcome, Outcome::Interrupted);
-        assert!(history.pending.is_none() && history.died.is_empty());
+        history.stop(5);
+        assert_eq!(outcomes(&history).last(), Some(&('b', Outcome::Interrupted)));
+        assert!(history.under_way().count() == 0 && history.died.is_empty());
     }
     assert!(!history.is_quarantined(&d('b')));
 }
@@ -377,7 +398,6 @@ enum Do {
     Promote,
     Refuse,
     RollBack(bool),
-    Supersede,
     Stop,
     Restart(Option<char>, bool),
     FileIsGood,
@@ -393,7 +413,6 @@ fn any_do() -> impl Strategy<Value = Do> {
         3 => Just(Do::Promote),
         1 => Just(Do::Refuse),
         2 => any::<bool>().prop_map(Do::RollBack),
-        1 => Just(Do::Supersede),
         1 => Just(Do::Stop),
         3 => (proptest::option::of(letter()), any::<bool>()).prop_map(|(file, same)| Do::Restart(file, same)),
         1 => Just(Do::FileIsGood),
@@ -402,7 +421,8 @@ fn any_do() -> impl Strategy<Value = Do> {
 
 /// What is done, and what a start may never get wrong.
 fn apply(history: &mut History, what: &Do, now: u64) -> Result<(), TestCaseError> {
-    let (good, pending) = (history.last_good().map(str::to_owned), history.pending.clone());
+    let (good, probation) = (history.last_good().map(str::to_owned), history.probation.clone());
+    let was_under_way = history.under_way().count() > 0;
     match what {
         Do::Begin(letter, source) => history.begin(&d(*letter), *source, now),
         Do::Step => history.step("compile"),
@@ -410,31 +430,30 @@ fn apply(history: &mut History, what: &Do, now: u64) -> Result<(), TestCaseError
         Do::Promote => _ = history.promote(now),
         Do::Refuse => _ = history.refuse("no", None, now),
         Do::RollBack(quarantine) => _ = history.roll_back("it traps", *quarantine, now),
-        Do::Supersede => _ = history.supersede(now),
-        Do::Stop => _ = history.stop(now),
+        Do::Stop => history.stop(now),
         Do::FileIsGood => history.file_is_good(),
         Do::Restart(file, same) => {
             let (seen, file) = (history.seen.clone(), file.map(d));
             let start = history.at_start("t.wasm", if *same { "s" } else { "other" }, file.as_deref(), now);
             let good = good.clone().unwrap();
-            prop_assert!(history.pending.is_none());
+            prop_assert!(history.under_way().count() == 0);
             match &start {
                 Start::Configured => prop_assert!(false, "there is a good version"),
                 Start::Good(digest) => prop_assert_eq!(digest, &good),
                 Start::Changed { digest, fallback } => {
                     prop_assert_eq!((Some(digest), fallback), (file.as_ref(), &good));
-                    prop_assert!(pending.is_none() && *digest != good && !history.is_quarantined(digest));
+                    prop_assert!(!was_under_way && *digest != good && !history.is_quarantined(digest));
                     prop_assert!(!*same || seen.as_ref() != Some(digest) || history.seen.is_none());
                 }
                 Start::Interrupted { fallback, retry } => {
-                    prop_assert!(pending.is_some() && *fallback == good);
+                    prop_assert!(was_under_way && *fallback == good);
                     let undecided = file.as_ref().is_some_and(|file| history.seen.as_ref() != Some(file));
                     prop_assert_eq!(*retry, undecided, "the watcher, told what was seen, offers the same");
                 }
             }
         }
     }
-    let promoted = matches!(what, Do::Promote).then_some(pending).flatten().map(|pending| pending.digest);
+    let promoted = matches!(what, Do::Promote).then_some(probation).flatten().map(|pending| pending.digest);
     prop_assert_eq!(history.last_good().map(str::to_owned), promoted.or(good), "only a promotion changes what is good");
     Ok(())
 }
