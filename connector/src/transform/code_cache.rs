@@ -142,7 +142,9 @@ impl CodeCache {
 
     /// Keeps machine code under `key`, and removes what has become too much. What can't be kept is warned of.
     pub(super) fn keep(&self, key: &Key, code: &[u8]) {
-        if let Err(error) = self.0.write(&key.0, &[MAGIC, &checksum(key, code), code]).and_then(|()| self.0.prune(&key.0)) {
+        if let Err(error) =
+            self.0.write(&key.0, &[MAGIC, &checksum(key, code), code]).and_then(|()| self.0.prune(&key.0))
+        {
             let folder = self.0.path.display();
             tracing::warn!(%folder, %error, "machine code could not be kept, the next start compiles the module again");
         }

@@ -196,7 +196,12 @@ impl Structure {
         limit("levels of modules inside of each other", self.depth, DEPTH_MAX, GENERATED)?;
         limit("modules and components", self.modules, 100, GENERATED)?;
         limit("functions", self.functions, 100_000, SMALLER)?;
-        limit("bytes in one function", self.largest_body, 1024 * 1024, "split the function, or look at what has generated it")?;
+        limit(
+            "bytes in one function",
+            self.largest_body,
+            1024 * 1024,
+            "split the function, or look at what has generated it",
+        )?;
         // wasmtime has failed on more than 32,768.
         limit("data segments", self.data_segments, 10_000, "let the linker merge them, as it does by default")?;
         limit("element segments", self.element_segments, 10_000, GENERATED)?;

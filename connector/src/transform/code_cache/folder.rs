@@ -51,9 +51,7 @@ impl Folder {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let unfinished = format!("{name}.{}{UNFINISHED}", COUNT.fetch_add(1, Ordering::Relaxed));
         let written = self.write_unfinished(&unfinished, parts);
-        let written = written.and_then(|()| {
-            Ok(rustix::fs::renameat(&self.handle, &unfinished, &self.handle, name)?)
-        });
+        let written = written.and_then(|()| Ok(rustix::fs::renameat(&self.handle, &unfinished, &self.handle, name)?));
         if written.is_err() {
             self.remove(&unfinished);
         }
@@ -82,7 +80,10 @@ impl Folder {
 
     /// Removes what another process was writing when it ended.
     pub(super) fn remove_unfinished(&self) -> io::Result<()> {
-        self.entries()?.iter().filter(|entry| entry.name.ends_with(UNFINISHED)).for_each(|entry| self.remove(&entry.name));
+        self.entries()?
+            .iter()
+            .filter(|entry| entry.name.ends_with(UNFINISHED))
+            .for_each(|entry| self.remove(&entry.name));
         Ok(())
     }
 

@@ -37,7 +37,8 @@ fn machine_code_counts_only_from_a_child_that_ended_well() {
 fn a_refusal_is_told_as_if_it_was_found_here() {
     let error = refused(exited(i32::from(CODE_NOT_ENCODABLE)), "no metadata", &["component type", "no metadata"]);
     assert!(matches!(error, LoadError::NotEncodable { .. }), "{error:?}");
-    let error = refused(exited(i32::from(CODE_REFUSED)), "bad \x1b[2J type", &["could not be compiled", "bad \\u{1b}[2J"]);
+    let error =
+        refused(exited(i32::from(CODE_REFUSED)), "bad \x1b[2J type", &["could not be compiled", "bad \\u{1b}[2J"]);
     assert!(matches!(error, LoadError::Compile { .. }), "{error:?}");
 }
 
@@ -70,7 +71,11 @@ fn a_crash_is_told_with_its_last_words_on_one_line() {
     let words = "thread 'main' panicked at compiler.rs:1:\n  index out of bounds\nnote: run with";
     let error = refused(exited(101), words, &["crashed", "exit status: 101", "compiler.rs:1: index out of bounds"]);
     assert!(matches!(error, LoadError::CompileCrash { .. }) && !error.to_string().contains('\n'), "{error:?}");
-    refused(killed(Signal::SEGV), "", &["crashed", "signal: 11", "it said nothing", "transform.compile.memory.max.bytes"]);
+    refused(
+        killed(Signal::SEGV),
+        "",
+        &["crashed", "signal: 11", "it said nothing", "transform.compile.memory.max.bytes"],
+    );
 }
 
 #[test]
