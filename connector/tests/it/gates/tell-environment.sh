@@ -1,5 +1,5 @@
-#!/bin/bash
-# Stands in for the compiler and tells what it sees; four lines are shown.
+#!/usr/bin/env bash
+# Stands in for the compiler and tells what it sees.
 environment=$(tr "\0\n" "  " </proc/$$/environ)
 echo "$environment: the end of it" >&2
 exit 9
