@@ -214,7 +214,8 @@ impl Drop for Running {
 impl Ended {
     /// Its machine code, or what to tell of the module.
     fn judge(self, name: &str, limits: &CompileLimits) -> Result<Vec<u8>, LoadError> {
-        let timeout = || LoadError::CompileTimeout { name: name.to_owned(), timeout_ms: limits.timeout.as_millis() };
+        let timeout =
+            || LoadError::CompileTimeout { name: name.to_owned(), timeout_ms: limits.timeout.as_millis() as u64 };
         let Some(status) = self.status else { return Err(timeout()) };
         if self.code.len() as u64 > CODE_MAX_BYTES {
             let reason = format!("its machine code is larger than {} MiB", CODE_MAX_BYTES >> 20);

@@ -98,7 +98,7 @@ pub enum LoadError {
         /// The module.
         name: String,
         /// The limit, in milliseconds.
-        timeout_ms: u128,
+        timeout_ms: u64,
     },
     /// Compiling took too much memory.
     #[error(
