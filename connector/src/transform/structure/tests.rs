@@ -6,6 +6,9 @@ fn wasm(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
+/// Makes a module with so many of something.
+type Maker<'a> = &'a dyn Fn(usize) -> Vec<u8>;
+
 /// A module with `count` times `item` in it, each with its number in place of `#`.
 fn many(before: &str, item: &str, count: usize) -> Vec<u8> {
     let items: String = (0..count).map(|nth| item.replace('#', &nth.to_string())).collect();
@@ -86,7 +89,7 @@ fn everything_is_counted_in_whatever_it_stands() {
 
 #[test]
 fn each_limit_holds_from_both_sides_and_is_named() {
-    let cases: [(&str, usize, &dyn Fn(usize) -> Vec<u8>); 12] = [
+    let cases: [(&str, usize, Maker<'_>); 12] = [
         ("functions", 100_000, &|count| many("", "(func)", count)),
         // Beside the instructions: how many locals there are, and the end.
         ("bytes in one function", (1 << 20) - 2, &|count| wasm(&format!("(module (func {}))", "nop ".repeat(count)))),
