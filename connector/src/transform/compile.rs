@@ -121,7 +121,7 @@ pub(super) fn in_child(
 ) -> Result<Vec<u8>, LoadError> {
     start(program, limits)
         .and_then(|child| attend(child, limits.timeout, module))
-        .map_err(|source| LoadError::Compiler { name: name.to_owned(), program: program.to_owned(), source })
+        .map_err(|source| LoadError::Compiler { name: name.to_owned(), program: program.into(), source })
         .and_then(|ended| ended.judge(name, limits))
 }
 
@@ -214,7 +214,8 @@ impl Drop for Running {
 impl Ended {
     /// Its machine code, or what to tell of the module.
     fn judge(self, name: &str, limits: &CompileLimits) -> Result<Vec<u8>, LoadError> {
-        let timeout = || LoadError::CompileTimeout { name: name.to_owned(), timeout_ms: limits.timeout.as_millis() };
+        let timeout =
+            || LoadError::CompileTimeout { name: name.to_owned(), timeout_ms: limits.timeout.as_millis() as u64 };
         let Some(status) = self.status else { return Err(timeout()) };
         if self.code.len() as u64 > CODE_MAX_BYTES {
             let reason = format!("its machine code is larger than {} MiB", CODE_MAX_BYTES >> 20);
@@ -231,14 +232,14 @@ impl Ended {
         // Whoever kills it, if not we, is the system for want of memory.
         if killed_by(Signal::KILL) || NO_MEMORY.iter().any(|words| self.words.contains(words)) {
             let (name, memory_max_bytes) = (name.to_owned(), limits.memory_max_bytes);
-            return Err(LoadError::CompileMemory { name, memory_max_bytes, reason: self.how(status) });
+            return Err(LoadError::CompileMemory { name, memory_max_bytes, reason: self.how(status).into() });
         }
         match code {
             Some(code) if code == i32::from(CODE_NOT_ENCODABLE) => Err(Refusal::NotEncodable(self.words).of(name)),
             Some(code) if code == i32::from(CODE_REFUSED) => Err(Refusal::Compile(self.words).of(name)),
             _ => {
                 let (name, memory_max_bytes) = (name.to_owned(), limits.memory_max_bytes);
-                Err(LoadError::CompileCrash { name, memory_max_bytes, reason: self.how(status) })
+                Err(LoadError::CompileCrash { name, memory_max_bytes, reason: self.how(status).into() })
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Why a module can't be loaded, with what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -50,12 +50,12 @@ pub enum LoadError {
         start: String,
     },
     /// There is too much of something in it, so no compiler is asked.
-    #[error("transform module {name} was refused before it was compiled: {source}")]
+    #[error("transform module {name} was refused before it was compiled: {excess}")]
     Structure {
         /// The module.
         name: String,
         /// What there is too much of.
-        source: StructureError,
+        excess: Box<StructureError>,
     },
     /// A core module without a component type: not built against `wit/transform.wit`.
     #[error(
@@ -85,7 +85,7 @@ pub enum LoadError {
         /// The module.
         name: String,
         /// The program that has the compiler in it.
-        program: PathBuf,
+        program: Box<Path>,
         /// The operating system's error.
         source: std::io::Error,
     },
@@ -98,7 +98,7 @@ pub enum LoadError {
         /// The module.
         name: String,
         /// The limit, in milliseconds.
-        timeout_ms: u128,
+        timeout_ms: u64,
     },
     /// Compiling took too much memory.
     #[error(
@@ -111,7 +111,7 @@ pub enum LoadError {
         /// The limit, in bytes.
         memory_max_bytes: u64,
         /// How it was noticed.
-        reason: String,
+        reason: Box<str>,
     },
     /// The compiler crashed, and only its own process with it.
     #[error(
@@ -124,7 +124,7 @@ pub enum LoadError {
         /// The limit, in bytes.
         memory_max_bytes: u64,
         /// The signal or exit code, and the compiler's last words.
-        reason: String,
+        reason: Box<str>,
     },
     /// A component, but of another world.
     #[error("transform module {name} is not a transform: {reason}; see wit/transform.wit")]

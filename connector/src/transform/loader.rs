@@ -14,7 +14,7 @@ use super::code_cache::{CodeCache, Key};
 use super::compile::{self, Compiler};
 use super::engine::{Engine, Module};
 use super::load_error::{LoadError, Refusal};
-use super::structure::{self, Structure};
+use super::structure::{self, Structure, StructureError};
 use super::{builtin, world};
 use crate::config::ModuleRef;
 
@@ -164,10 +164,10 @@ fn gate(name: &str, bytes: &[u8]) -> Result<Structure, LoadError> {
     if !wasmparser::Parser::is_component(bytes) && !wasmparser::Parser::is_core_wasm(bytes) {
         return Err(LoadError::NotWasm { name: name(), start: start_of(bytes) });
     }
-    structure::check(bytes).map_err(|source| match source {
-        structure::StructureError::TooMany { .. } => LoadError::Structure { name: name(), source },
-        structure::StructureError::Malformed { .. } => {
-            LoadError::Compile { name: name(), reason: super::host::printable(&source.to_string()) }
+    structure::check(bytes).map_err(|error| match error {
+        StructureError::TooMany { .. } => LoadError::Structure { name: name(), excess: Box::new(error) },
+        StructureError::Malformed { .. } => {
+            LoadError::Compile { name: name(), reason: super::host::printable(&error.to_string()) }
         }
     })
 }

@@ -164,15 +164,13 @@ impl Structure {
         fn count<T>(section: &SectionLimited<'_, T>) -> u64 {
             u64::from(section.count())
         }
-        self.sections += 1;
+        // Beginnings, ends and bodies are none.
+        let section = !matches!(payload, Payload::Version { .. } | Payload::End(_) | Payload::CodeSectionEntry(_));
+        self.sections += u64::from(section);
         match payload {
             Payload::Version { encoding: Encoding::Module | Encoding::Component, .. } => self.modules += 1,
             Payload::FunctionSection(section) => self.functions += count(section),
-            Payload::CodeSectionEntry(body) => {
-                // A body is no section, and has a limit of its own.
-                self.sections -= 1;
-                self.largest_body = self.largest_body.max(length(&body.range()));
-            }
+            Payload::CodeSectionEntry(body) => self.largest_body = self.largest_body.max(length(&body.range())),
             Payload::DataSection(section) => self.data_segments += count(section),
             Payload::ElementSection(section) => self.element_segments += count(section),
             Payload::TypeSection(section) => self.types += count(section),

@@ -14,7 +14,7 @@ use sluice::points::{self, Stamper};
 use sluice::transform::{Limits, TransformError};
 
 use guest::{LIMITS, STRIKE, both, configured, hostile, lines, run, start, striking, values};
-pub(crate) use guest::{core, replaced};
+pub(crate) use guest::{core, engine, replaced};
 
 /// Far more than stopping any guest takes, on any machine.
 const LONG: Duration = Duration::from_secs(30);

@@ -20,7 +20,7 @@ use crate::cli::CompileArgs;
 const CODE_FAILED: u8 = 1;
 
 /// How much this steps back behind the data path where they want the same core. Much more, and a busy machine would starve it.
-const NICE: i32 = 5;
+const NICE: i32 = 2;
 
 /// Compiles what standard input gives. Errors go to standard error, for the parent.
 pub fn run(args: &CompileArgs) -> ExitCode {
