@@ -137,15 +137,20 @@ pub fn read(path: &Path) -> Result<Found, ReadError> {
 
 /// Looks, if nothing has changed for `quiet`. Takes as much memory as the file has, twice for a moment.
 pub(super) fn look(paths: &Paths, quiet: Duration) -> Look {
+    look_by(paths, quiet, found)
+}
+
+/// Looks, with `find` as what reads.
+pub(super) fn look_by(paths: &Paths, quiet: Duration, find: impl FnOnce(&Paths) -> Result<Found, ReadError>) -> Look {
     let before = Print::of(paths);
     if before.is_fresh(SystemTime::now(), quiet) {
         return Look::Moving;
     }
-    let found = found(paths);
+    let found = find(paths);
     if Print::of(paths) == before { Look::Still(Box::new(before), found) } else { Look::Moving }
 }
 
-fn found(paths: &Paths) -> Result<Found, ReadError> {
+pub(super) fn found(paths: &Paths) -> Result<Found, ReadError> {
     let path = || paths.module.clone();
     match paths.module.metadata() {
         Ok(meta) if meta.is_file() && meta.len() > FILE_MAX_BYTES => {

@@ -374,6 +374,23 @@ fn looks_at_what_never_rests_become_rare() {
 }
 
 #[test]
+fn what_moves_when_a_poll_has_led_to_the_look_has_to_settle_anew() {
+    let mut world = settled(None);
+    let noticed = world.now;
+    world.changes += 1;
+    world.state.polled(noticed, world.print());
+    world.state.polled(noticed + Duration::from_secs(2), world.print());
+    assert_eq!(world.state.next(noticed + Duration::from_secs(2)), Step::Look);
+    let now = noticed + Duration::from_secs(2);
+    assert!(world.state.looked(now, now, Look::Moving).is_none());
+    assert_eq!(world.state.next(now), Step::Sleep(now + Duration::from_millis(50)));
+    let again = now + Duration::from_millis(50);
+    world.changes += 1;
+    world.state.polled(again, world.print());
+    assert_eq!(world.state.next(again), Step::Sleep(again + Duration::from_secs(2)));
+}
+
+#[test]
 fn an_error_of_the_system_is_tried_again_at_every_poll_and_told_once() {
     let mut world = settled(None);
     let unreadable = |world: &World| {
