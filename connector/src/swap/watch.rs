@@ -11,6 +11,7 @@
 //! a digest beside the file rules that out.
 
 mod chain;
+mod error;
 mod file;
 mod folders;
 mod inbox;
@@ -26,7 +27,8 @@ use std::time::Instant;
 
 use tracing::error;
 
-pub use self::file::{FILE_MAX_BYTES, ReadError, SIGNATURE_MAX_BYTES, read};
+pub use self::error::ReadError;
+pub use self::file::{FILE_MAX_BYTES, SIGNATURE_MAX_BYTES, read};
 use self::file::{Paths, Print};
 use self::folders::Folders;
 use self::inbox::Inbox;

@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
 use super::Found;
+use super::error::ReadError;
 use super::sections::cut_off;
 
 /// The largest module that is read, in bytes.
@@ -28,100 +28,6 @@ const DIGEST_MAX_BYTES: u64 = 4 * 1024;
 /// How often [`read`] tries again while the file changes under its hands, and how long it waits in between.
 const READ_TRIES: usize = 40;
 const READ_PAUSE: Duration = Duration::from_millis(50);
-
-/// Why a file can't be taken.
-#[derive(Debug, Error)]
-pub enum ReadError {
-    /// It isn't there.
-    #[error("there is no file {}; put the module there, or correct transform.module", path.display())]
-    Absent {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A folder, a pipe or a device.
-    #[error("{} is a folder, a pipe or a device; put a file there, or correct transform.module", path.display())]
-    NotRegular {
-        /// The path.
-        path: PathBuf,
-    },
-    /// Larger than any transform.
-    #[error(
-        "{} has {bytes} bytes, the limit is {FILE_MAX_BYTES}; build the module with optimisation for size and without debug information",
-        path.display()
-    )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// The system refuses it.
-    #[error("could not read {}; check that the user Sluice runs as may read it and enter its folders", path.display())]
-    Unreadable {
-        /// The module or a file beside it.
-        path: PathBuf,
-        /// The operating system's error.
-        source: io::Error,
-    },
-    /// No bytes (yet).
-    #[error("{} is empty; copy the module there again, best under another name in the same folder, and then rename it", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Not all bytes (yet).
-    #[error(
-        "{} ends in the middle of a section or in zeros after {bytes} bytes, so it was not copied whole; copy it again, best under \
-         another name in the same folder, and then rename it",
-        path.display()
-    )]
-    CutOff {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: usize,
-    },
-    /// The file beside it that says its digest says another (yet).
-    #[error(
-        "{} has the sha256 {found}, but {} says {expected}, so one of the two is old or damaged; write both again, or delete the latter",
-        path.display(),
-        sidecar.display()
-    )]
-    OtherDigest {
-        /// The module.
-        path: PathBuf,
-        /// The file beside it.
-        sidecar: PathBuf,
-        /// The digest of the module's bytes.
-        found: Arc<str>,
-        /// What the file beside it says.
-        expected: String,
-    },
-    /// The file beside it that says its digest does not (yet).
-    #[error(
-        "{} does not start with a sha256 of 64 hexadecimal digits; write it with sha256sum, or delete it to do without",
-        sidecar.display()
-    )]
-    NoDigest {
-        /// The file beside the module.
-        sidecar: PathBuf,
-    },
-    /// What lies beside it is no detached signature.
-    #[error(
-        "{} has more than {SIGNATURE_MAX_BYTES} bytes, so it is no detached signature; write the signature alone there, or delete it",
-        sidecar.display()
-    )]
-    SignatureTooLarge {
-        /// The file beside the module.
-        sidecar: PathBuf,
-    },
-    /// It changes under the reader's hands.
-    #[error("{} is being written; try again when the copying is done", path.display())]
-    BeingWritten {
-        /// The file.
-        path: PathBuf,
-    },
-}
 
 /// The files that make up what is watched.
 #[derive(Debug, Clone)]
@@ -156,19 +62,7 @@ pub(super) enum Look {
     /// Something changed during the look, or just before.
     Moving,
     /// This, as of one moment.
-    Still(Print, Result<Found, ReadError>),
-}
-
-// === impl ReadError ===
-
-impl ReadError {
-    /// With the system's words, for where only text is kept.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::Unreadable { source, .. } => format!("{self}: {source}"),
-            _ => self.to_string(),
-        }
-    }
+    Still(Box<Print>, Result<Found, ReadError>),
 }
 
 // === impl Paths ===
@@ -243,15 +137,20 @@ pub fn read(path: &Path) -> Result<Found, ReadError> {
 
 /// Looks, if nothing has changed for `quiet`. Takes as much memory as the file has, twice for a moment.
 pub(super) fn look(paths: &Paths, quiet: Duration) -> Look {
+    look_by(paths, quiet, found)
+}
+
+/// Looks, with `find` as what reads.
+pub(super) fn look_by(paths: &Paths, quiet: Duration, find: impl FnOnce(&Paths) -> Result<Found, ReadError>) -> Look {
     let before = Print::of(paths);
     if before.is_fresh(SystemTime::now(), quiet) {
         return Look::Moving;
     }
-    let found = found(paths);
-    if Print::of(paths) == before { Look::Still(before, found) } else { Look::Moving }
+    let found = find(paths);
+    if Print::of(paths) == before { Look::Still(Box::new(before), found) } else { Look::Moving }
 }
 
-fn found(paths: &Paths) -> Result<Found, ReadError> {
+pub(super) fn found(paths: &Paths) -> Result<Found, ReadError> {
     let path = || paths.module.clone();
     match paths.module.metadata() {
         Ok(meta) if meta.is_file() && meta.len() > FILE_MAX_BYTES => {

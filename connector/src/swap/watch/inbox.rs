@@ -90,10 +90,7 @@ impl Inbox {
         let mut inner = self.lock();
         let wake = match event {
             Ok(event) if event.need_rescan() => inner.unclear(at),
-            Ok(event) => match Change::of(event.kind) {
-                Some(change) => event.paths.iter().fold(false, |wake, path| inner.note(path, change, at) || wake),
-                None => false,
-            },
+            Ok(event) => Change::of(event.kind).is_some_and(|change| inner.note_all(&event.paths, change, at)),
             Err(_) => inner.unclear(at),
         };
         drop(inner);
@@ -144,7 +141,15 @@ impl News {
 // === impl Inner ===
 
 impl Inner {
-    /// Whether it concerns us.
+    /// Whether one of them concerns us.
+    fn note_all(&mut self, paths: &[PathBuf], change: Change, at: Instant) -> bool {
+        let mut concerns = false;
+        for path in paths {
+            concerns |= self.note(path, change, at);
+        }
+        concerns
+    }
+
     fn note(&mut self, path: &Path, change: Change, at: Instant) -> bool {
         let lost = change == Change::Replaced && self.chain.has(path);
         if lost {

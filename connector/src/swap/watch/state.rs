@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::file::{Look, Print, ReadError};
+use self::told::Told;
+use super::Seen;
+use super::error::ReadError;
+use super::file::{Look, Print};
 use super::inbox::Change;
-use super::{Found, Seen};
 
 #[cfg(test)]
 mod tests;
+mod told;
 
 /// How long what is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -67,23 +70,6 @@ pub(super) struct State {
 }
 
 #[derive(Debug)]
-struct Told {
-    digest: Option<String>,
-    /// The last one; `None` before the first look. One that vanishes is not forgotten.
-    signature: Option<Vec<u8>>,
-    /// Whether the bytes that are known came with `signature`: at the start nobody knows.
-    signature_known: bool,
-    condition: Condition,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Condition {
-    Fine,
-    Gone,
-    Unusable(String),
-}
-
-#[derive(Debug)]
 struct Wait {
     print: Print,
     since: Instant,
@@ -132,12 +118,7 @@ impl State {
     pub(super) fn new(timing: Timing, known: Option<&str>, now: Instant) -> Self {
         Self {
             timing,
-            told: Told {
-                digest: known.map(str::to_ascii_lowercase),
-                signature: None,
-                signature_known: known.is_none(),
-                condition: Condition::Fine,
-            },
+            told: Told::new(known),
             print: None,
             retry: false,
             writing: BTreeMap::new(),
@@ -248,17 +229,17 @@ impl State {
             Ok(found) => self.told.module(found),
             Err(ReadError::Absent { .. }) => self.told.gone(),
             Err(error) => {
-                let since = wait.filter(|wait| wait.print == print).map_or(now, |wait| wait.since);
+                let since = wait.filter(|wait| wait.print == *print).map_or(now, |wait| wait.since);
                 let until = since + self.timing.patience(&error);
                 if now >= until {
                     self.told.unusable(error.text())
                 } else {
-                    self.wait = Some(Wait { print: print.clone(), since, until });
+                    self.wait = Some(Wait { print: (*print).clone(), since, until });
                     None
                 }
             }
         };
-        self.print = Some(print);
+        self.print = Some(*print);
         seen
     }
 
@@ -271,38 +252,5 @@ impl State {
             self.again = Some(now + self.timing.debounce * (1 << self.moved));
             self.moved = DOUBLINGS_MAX.min(self.moved + 1);
         }
-    }
-}
-
-// === impl Told ===
-
-impl Told {
-    fn module(&mut self, found: Found) -> Option<Seen> {
-        let signed_anew = found.signature.is_some() && found.signature != self.signature;
-        let known = self.digest.as_deref() == Some(&*found.digest);
-        let was = std::mem::replace(&mut self.condition, Condition::Fine);
-        if signed_anew || !known {
-            self.signature.clone_from(&found.signature);
-        }
-        let signature_known = std::mem::replace(&mut self.signature_known, true);
-        if known && !(signed_anew && signature_known) {
-            return (was != Condition::Fine).then_some(Seen::Back);
-        }
-        self.digest = Some(found.digest.as_ref().to_owned());
-        Some(Seen::Module(found))
-    }
-
-    fn gone(&mut self) -> Option<Seen> {
-        let was = std::mem::replace(&mut self.condition, Condition::Gone);
-        (was != Condition::Gone).then_some(Seen::Gone)
-    }
-
-    fn unusable(&mut self, text: String) -> Option<Seen> {
-        let is = Condition::Unusable(text.clone());
-        if self.condition == is {
-            return None;
-        }
-        self.condition = is;
-        Some(Seen::Unusable(text))
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use super::super::Found;
 use super::super::file::Stat;
 use super::*;
 
@@ -119,7 +120,7 @@ impl World {
             Content::Part { version, seam: true } => Ok(found(&format!("half of {version}"))),
             Content::Whole(version) => Ok(found(&version.to_string())),
         };
-        Look::Still(self.print(), found)
+        Look::Still(Box::new(self.print()), found)
     }
 
     /// Lets time pass as the watch's thread sees it.
@@ -347,7 +348,7 @@ fn gone_and_back_are_told_once() {
 fn what_happens_during_a_look_makes_it_worth_nothing() {
     let mut world = settled(Some(1));
     let started = world.now;
-    let half = Look::Still(world.print(), Ok(found("half of 1")));
+    let half = Look::Still(Box::new(world.print()), Ok(found("half of 1")));
     world.state.event(Path::new(FILE), Change::Writing, started + Duration::from_millis(1));
     assert!(world.state.looked(started + Duration::from_millis(2), started, half).is_none());
     assert_eq!(world.state.next(started + Duration::from_secs(1)), Step::Sleep(world.state.next_poll));
@@ -373,11 +374,28 @@ fn looks_at_what_never_rests_become_rare() {
 }
 
 #[test]
+fn what_moves_when_a_poll_has_led_to_the_look_has_to_settle_anew() {
+    let mut world = settled(None);
+    let noticed = world.now;
+    world.changes += 1;
+    world.state.polled(noticed, world.print());
+    world.state.polled(noticed + Duration::from_secs(2), world.print());
+    assert_eq!(world.state.next(noticed + Duration::from_secs(2)), Step::Look);
+    let now = noticed + Duration::from_secs(2);
+    assert!(world.state.looked(now, now, Look::Moving).is_none());
+    assert_eq!(world.state.next(now), Step::Sleep(now + Duration::from_millis(50)));
+    let again = now + Duration::from_millis(50);
+    world.changes += 1;
+    world.state.polled(again, world.print());
+    assert_eq!(world.state.next(again), Step::Sleep(again + Duration::from_secs(2)));
+}
+
+#[test]
 fn an_error_of_the_system_is_tried_again_at_every_poll_and_told_once() {
     let mut world = settled(None);
     let unreadable = |world: &World| {
         let error = ReadError::Unreadable { path: FILE.into(), source: std::io::Error::other("too many open files") };
-        Look::Still(world.print(), Err(error))
+        Look::Still(Box::new(world.print()), Err(error))
     };
     let seen = world.state.looked(world.now, world.now, unreadable(&world)).unwrap();
     assert!(word(&seen).ends_with("too many open files"), "{seen:?}");
@@ -388,7 +406,7 @@ fn an_error_of_the_system_is_tried_again_at_every_poll_and_told_once() {
 
 #[test]
 fn a_new_signature_is_told_and_one_that_vanishes_is_not() {
-    let mut told = State::new(Timing::default(), Some("AB"), Instant::now()).told;
+    let mut told = Told::new(Some("AB"));
     let mut tell = |digest: &str, signature: Option<&str>| {
         let signature = signature.map(|text| text.as_bytes().to_vec());
         told.module(Found { signature, ..found(digest) }).map(|seen| word(&seen))

@@ -1,5 +1,6 @@
 //! The digest and the signature beside the module, and the one reading at the start of the program.
 
+use super::super::file::{Look, found, look, look_by};
 use super::*;
 
 /// As `sha256sum` writes it.
@@ -111,4 +112,21 @@ fn a_pipe_stops_nobody() {
     let path = dir.path().join("t.wasm");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     assert!(matches!(read(&path).unwrap_err(), ReadError::NotRegular { .. }));
+}
+
+#[test]
+fn what_changes_during_a_look_or_just_before_it_is_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = Paths::of(&dir.path().join("t.wasm"));
+    fs::write(&paths.module, module(1)).unwrap();
+    assert!(matches!(look(&paths, Duration::ZERO), Look::Still(_, Ok(_))));
+    assert!(matches!(look(&paths, NEVER), Look::Moving));
+    for changed in paths.all() {
+        let during = look_by(&paths, Duration::ZERO, |paths| {
+            let found = found(paths);
+            fs::write(changed, module(2)).unwrap();
+            found
+        });
+        assert!(matches!(during, Look::Moving), "{changed:?}");
+    }
 }

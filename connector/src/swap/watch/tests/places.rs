@@ -24,7 +24,13 @@ fn a_link_to_a_file_is_followed_when_it_is_swapped_and_when_its_target_is_writte
     rig.expect_module(1);
     fs::write(rig.root.join("versions/1.wasm"), module(2)).unwrap();
     rig.expect_module(2);
-    fs::remove_file(rig.root.join("versions/1.wasm")).unwrap();
+    let mut unfinished = fs::File::create(rig.root.join("versions/1.wasm")).unwrap();
+    std::io::Write::write_all(&mut unfinished, &module(8)[..SEAM]).unwrap();
+    fs::write(rig.root.join("versions/4.wasm"), module(4)).unwrap();
+    relink("versions/4.wasm", &rig.path);
+    rig.expect_module(4);
+    drop(unfinished);
+    fs::remove_file(rig.root.join("versions/4.wasm")).unwrap();
     rig.expect_gone();
     fs::write(rig.root.join("versions/0.wasm"), module(3)).unwrap();
     relink("versions/0.wasm", &rig.path);

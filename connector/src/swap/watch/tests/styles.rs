@@ -26,6 +26,8 @@ fn a_copy_in_place_in_pieces_is_never_told_half() {
     for piece in [&module(1)[..8], &module(1)[8..SEAM], &module(1)[SEAM..SEAM + 102], &module(1)[SEAM + 102..]] {
         thread::sleep(PAUSE);
         file.write_all(piece).unwrap();
+        // As `cp -p` does before it closes: no sign that it is done.
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
         rig.watch.look_now();
     }
     thread::sleep(PAUSE);
