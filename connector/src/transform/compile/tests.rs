@@ -80,6 +80,6 @@ fn a_crash_is_told_with_its_last_words_on_one_line() {
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
-    let error = in_child(Path::new("/nowhere/sluice"), &LIMITS, "suspect.wasm", b"").unwrap_err();
+    let error = in_child(Path::new("/nowhere/sluice"), &LIMITS, &Stop::default(), "suspect.wasm", b"").unwrap_err();
     assert!(matches!(error, LoadError::Compiler { .. }) && error.to_string().contains("/nowhere/sluice"), "{error}");
 }
