@@ -53,6 +53,7 @@ pub struct History {
     /// The candidate that is being looked at.
     pub pending: Option<Pending>,
     /// The candidate that runs and may still be taken back. It stays while others are looked at, and refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub probation: Option<Pending>,
     /// Digests that were taken back by themselves: refused until the bytes change.
     pub quarantined: BTreeMap<String, Quarantine>,
@@ -78,7 +79,9 @@ impl History {
 
     /// Whether these bytes have passed every gate before.
     pub fn has_passed(&self, digest: &str) -> bool {
-        let ran = |outcome| matches!(outcome, Outcome::Started | Outcome::OnProbation | Outcome::Promoted | Outcome::RolledBack);
+        let ran = |outcome| {
+            matches!(outcome, Outcome::Started | Outcome::OnProbation | Outcome::Promoted | Outcome::RolledBack)
+        };
         let passed = |entry: &Entry| entry.digest == digest && ran(entry.outcome);
         self.good.iter().any(|good| good == digest) || self.entries.iter().any(passed)
     }

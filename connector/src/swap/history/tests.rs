@@ -125,7 +125,13 @@ fn a_candidate_supersedes_the_one_on_probation_only_when_it_takes_over() {
     assert_eq!(history.probation.as_ref().unwrap().digest, d('b'), "it goes on as if nothing had been");
     history.begin(&d('e'), Source::Upload, 7);
     history.switch(None, 8);
-    let expected = [('a', Outcome::Started), ('b', Outcome::OnProbation), ('c', Outcome::Refused), ('b', Outcome::Superseded), ('e', Outcome::OnProbation)];
+    let expected = [
+        ('a', Outcome::Started),
+        ('b', Outcome::OnProbation),
+        ('c', Outcome::Refused),
+        ('b', Outcome::Superseded),
+        ('e', Outcome::OnProbation),
+    ];
     assert_eq!(outcomes(&history)[..3], expected[..3]);
     assert!(expected[3..].iter().all(|entry| outcomes(&history)[3..].contains(entry)));
     assert_eq!(history.seen, Some(d('b')));
@@ -235,10 +241,12 @@ fn what_is_in_quarantine_is_no_fall_back() {
     promote(&mut history, 'b', Source::File);
     promote(&mut history, 'c', Source::File);
     history.begin(&d('b'), Source::Upload, 6);
+    history.switch(None, 6);
     history.roll_back("it traps", true, 7);
     assert_eq!((goods(&history).as_str(), history.previous()), ("ac", Some(d('a').as_str())));
     // The version that runs is never taken away, as there is no better one.
     history.begin(&d('c'), Source::Upload, 8);
+    history.switch(None, 8);
     history.roll_back("it traps", true, 9);
     assert_eq!(goods(&history), "ac");
     assert!(!history.is_quarantined(&d('c')));
@@ -313,9 +321,11 @@ fn a_refused_file_is_tried_again_under_other_settings() {
 
     // What has run and was taken back is not.
     history.begin(&d('b'), Source::File, 7);
+    history.switch(None, 7);
     history.roll_back("it traps", true, 8);
     assert_eq!(history.at_start("t.wasm", "third", Some(&d('b')), 9), Start::Good(d('a')));
     history.begin(&d('c'), Source::File, 10);
+    history.switch(None, 10);
     history.roll_back("by hand", false, 11);
     assert_eq!(history.at_start("t.wasm", "fourth", Some(&d('c')), 12), Start::Good(d('a')));
 }
