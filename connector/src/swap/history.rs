@@ -109,7 +109,8 @@ impl History {
         self.pending = Some(Pending { digest: digest.to_owned(), source, step: BEGUN.to_owned(), since_ms: now_ms });
     }
 
-    /// The candidate is at this gate now: told if the process dies in it.
+    /// The candidate is at this gate now: told if the process dies in it. Saving it waits for the disk (milliseconds): worth it before a
+    /// gate that runs foreign code or the compiler, not before one that is over sooner.
     pub fn step(&mut self, step: &str) {
         if let Some(pending) = &mut self.pending {
             step.clone_into(&mut pending.step);
