@@ -174,9 +174,6 @@ fn tell(result: Result<Done, (ClientError, Option<Report>)>, out: &mut impl Writ
     if let Some(report) = &done.report {
         writeln!(out, "{report}")?;
     }
-    for warning in &done.warnings {
-        writeln!(out, "warning: {warning}")?;
-    }
     match done.outcome.as_str() {
         "unchanged" => writeln!(out, "sha256:{} runs already", done.digest)?,
         "dry_run" => {

@@ -13,7 +13,7 @@ pub struct Pending {
     pub digest: String,
     /// Where it comes from.
     pub source: Source,
-    /// How far it is: [`PROBATION`], or what the controller calls the gate.
+    /// How far it is: [`PROBATION`](super::PROBATION), or what the controller calls the gate.
     pub step: String,
     /// When it began, in milliseconds since 1970.
     pub since_ms: u64,
