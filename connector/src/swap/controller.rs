@@ -4,6 +4,7 @@
 mod change;
 mod intake;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -116,10 +117,7 @@ impl Controller {
             OnTrial { module, trial }
         });
         let first_trial = trial.as_ref().map(|on_trial| Arc::clone(&on_trial.trial));
-        let watched = match &config.transform.module {
-            ModuleRef::Path(path) if swap.watch => Some(path.clone()),
-            _ => None,
-        };
+        let watched = gates.watched().map(Path::to_owned);
         let name = format!("swap-{}", config.name);
         let run = move || {
             let span = tracing::info_span!("swap", connector = config.name);
@@ -249,7 +247,7 @@ impl Worker {
     fn look(&mut self) {
         let ModuleRef::Path(path) = &self.config().transform.module else { return };
         match watch::read(path) {
-            Ok(found) if self.history.seen.as_deref() == Some(&*found.digest) => {}
+            Ok(found) if self.history.seen.as_deref() == Some(&*found.digest) => self.file(Seen::Back),
             Ok(found) => self.file(Seen::Module(found)),
             Err(error) => self.file(Seen::Unusable(crate::trace(&error))),
         }

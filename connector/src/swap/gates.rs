@@ -1,5 +1,6 @@
 //! The gates that a candidate passes before it may run, in order, all off the data path. Each refusal says what to do.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use super::policy::Policy;
 use super::service::{Gate, Refused};
 use super::shadow::{self, Report};
 use crate::batch::Inputs;
-use crate::config::ConnectorConfig;
+use crate::config::{ConnectorConfig, ModuleRef};
 use crate::metrics::{SwapMetrics, SwapStep};
 use crate::stop::Stop;
 use crate::transform::engine::Module;
@@ -48,6 +49,14 @@ pub(super) struct Passed {
 // === impl Gates ===
 
 impl Gates {
+    /// The module's file, if it is watched.
+    pub fn watched(&self) -> Option<&Path> {
+        match &self.config.transform.module {
+            ModuleRef::Path(path) if self.config.transform.swap.watch => Some(path),
+            _ => None,
+        }
+    }
+
     /// Policy, structure, compilation, world: what can be known without running it.
     ///
     /// # Errors

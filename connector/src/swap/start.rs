@@ -79,7 +79,7 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
             stable
         }
         Start::Good(_) => {
-            warning = unfit(&configured, &found, &history);
+            warning = unfit(gates, &found, &history);
             last_good(gates, &shelf, &history)?
         }
         Start::Changed { .. } => {
@@ -112,8 +112,11 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
 }
 
 /// Why what is configured does not run, if it could not be had or may not be tried.
-fn unfit(configured: &str, found: &Result<Found, String>, history: &History) -> Option<(&'static str, String)> {
+fn unfit(gates: &Gates, found: &Result<Found, String>, history: &History) -> Option<(&'static str, String)> {
+    let configured = &gates.config.transform.module;
     match found {
+        // Whoever watches the file tells what is wrong with it, and when it is back.
+        Err(_) if gates.watched().is_some() => None,
         Err(reason) => Some((ABOUT_FILE, format!("{configured} can't be had, its last version runs: {reason}"))),
         Ok(found) => history.quarantined.get(&*found.digest).map(|quarantine| {
             let (digest, reason) = (&found.digest, &quarantine.reason);

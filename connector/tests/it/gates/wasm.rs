@@ -6,7 +6,7 @@ pub(super) fn module(fields: &str) -> Vec<u8> {
 }
 
 /// A component of these sections, each with its id: 1 is a core module, 4 a component.
-pub(super) fn component(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn component(sections: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let empty = b"\0asm\x0d\0\x01\0".to_vec();
     sections.iter().fold(empty, |all, (id, contents)| with(all, *id, contents))
 }

@@ -151,7 +151,7 @@ fn every_gate_refuses_with_its_name_and_what_to_do_and_what_runs_goes_on() {
         (b"", "load", &["is not WebAssembly", "empty"]),
         (b"#!/bin/sh\necho no module\n", "load", &["is not WebAssembly", "#!/bin/sh"]),
         (&variant(9, "stamp")[..5000], "load", &["sha256:"]),
-        (&world, "load", &["is not a transform", "sluice:transform"]),
+        (&world, "load", &["is not a transform", "no export `configure`"]),
         (&variant(4, "configure-error"), "configure", &["refused its settings", "transform.config"]),
         (&variant(5, "configure-loop"), "configure", &["transform.timeout.ms=300"]),
         (&traps, "warm_up", &["unreachable"]),
@@ -318,15 +318,19 @@ fn only_digests_on_the_list_may_run() {
 }
 
 /// A key, and the worker's setting that trusts it.
-fn key() -> (Ed25519KeyPair, String) {
+pub(super) fn key() -> (Ed25519KeyPair, String) {
     let pair = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
     let pair = Ed25519KeyPair::from_pkcs8(pair.as_ref()).unwrap();
     let public = BASE64_STANDARD.encode(pair.public_key().as_ref());
     (pair, format!("transform.signature.keys={public}"))
 }
 
-fn signature(key: &Ed25519KeyPair, module: &[u8]) -> String {
-    BASE64_STANDARD.encode(key.sign(&Sha256::digest(module)))
+pub(super) fn signature(key: &Ed25519KeyPair, module: &[u8]) -> String {
+    BASE64_STANDARD.encode(raw_signature(key, module))
+}
+
+pub(super) fn raw_signature(key: &Ed25519KeyPair, module: &[u8]) -> Vec<u8> {
+    key.sign(&Sha256::digest(module)).as_ref().to_vec()
 }
 
 #[test]
