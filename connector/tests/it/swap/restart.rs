@@ -120,8 +120,8 @@ fn without_its_file_the_last_version_runs_and_the_old_bytes_are_nothing_new_when
     let mut sluice = stage.start();
     sluice.until("the connector to be ready", Sluice::ready);
     stage.runs(&sluice, &variant(2, "stamp")).unwrap();
-    let words = [stage.file().to_str().unwrap(), "is gone"];
-    sluice.until("the warning", |sluice| stage.warned(sluice, &words));
+    let file = stage.file();
+    sluice.until("the warning", |sluice| stage.warned(sluice, &[file.to_str().unwrap(), "is gone"]));
     stage.replace(&variant(1, "stamp"));
     sluice.until("the warning to be gone", |sluice| equal(stage.warnings(sluice), &vec![]));
     produce(&stage, &mut sluice);
