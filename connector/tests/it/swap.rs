@@ -1,5 +1,6 @@
 //! Hot swap: a new version of the transform takes over in a running connector, and every record is one version's.
 
 mod by_file;
+mod hundred;
 
-use crate::support::swap::{Stage, variant};
+use crate::support::swap::{Stage, digest, variant};
