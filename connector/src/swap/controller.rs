@@ -178,6 +178,7 @@ impl Worker {
                 Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
             self.settle();
+            self.desks.iter().for_each(ControlDesk::free);
         }
         self.settle();
         self.history.stop(now_ms());

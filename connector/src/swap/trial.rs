@@ -75,7 +75,7 @@ impl Trial {
         canary: Option<Arc<Canary>>,
         tell: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let baseline = stable.tally().error_rate();
+        let baseline = share(stable.tally());
         Self {
             version,
             stable,
@@ -193,6 +193,11 @@ fn exceeds(tally: Tally, baseline: f64, max_error_rate: f64) -> bool {
     tally.errors as f64 > (baseline + max_error_rate) * tally.records.max(RECORDS_MIN) as f64
 }
 
+/// The share of refused records.
+fn share(tally: Tally) -> f64 {
+    tally.errors as f64 / tally.records.max(RECORDS_MIN) as f64
+}
+
 // === impl Canary ===
 
 impl Canary {
@@ -272,6 +277,7 @@ mod tests {
         assert!(exceeds(Tally { records: 2, errors: 2 }, 0.0, 0.01));
         assert!(exceeds(Tally { records: 1, errors: 1 }, 0.0, 0.0), "none is allowed");
         assert!(!exceeds(Tally { records: 1000, errors: 1000 }, 0.0, 1.0));
+        assert!(share(Tally { records: 1, errors: 1 }) < 0.02, "not of the version before either");
     }
 
     #[test]
