@@ -4,6 +4,7 @@
 mod change;
 mod intake;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -23,6 +24,7 @@ use super::watch::{self, FileWatch, Found, Seen};
 use crate::config::{ConnectorConfig, ModuleRef, SwapConfig};
 use crate::metrics::SwapMetrics;
 use crate::status::ConnectorBoard;
+use crate::stop::Stop;
 use crate::transform::digest_of;
 use crate::transform::engine::Module;
 
@@ -30,16 +32,18 @@ use crate::transform::engine::Module;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Warnings on the board are about these.
-const ABOUT_FILE: &str = "transform.module";
-const ABOUT_SWAP: &str = "transform.swap";
+pub(super) const ABOUT_FILE: &str = "transform.module";
+pub(super) const ABOUT_SWAP: &str = "transform.swap";
 const ABOUT_STATE: &str = "state.dir";
 
 /// A running controller. Dropping it asks it to stop.
 #[derive(Debug)]
 pub struct Controller {
+    name: String,
     handle: SwapHandle,
     first_trial: Option<Arc<Trial>>,
-    thread: Option<JoinHandle<()>>,
+    stop: Stop,
+    thread: JoinHandle<()>,
 }
 
 /// What the controller's thread owns.
@@ -54,6 +58,8 @@ struct Worker {
     shown: Arc<Mutex<Shown>>,
     board: ConnectorBoard,
     requests: SyncSender<Request>,
+    /// Whether somebody wants the file to be looked at.
+    look: Arc<AtomicBool>,
 }
 
 /// A version on probation.
@@ -83,7 +89,10 @@ impl Controller {
     /// If the system refuses a thread.
     pub fn start(gates: Gates, first: First, desks: Vec<ControlDesk>, board: ConnectorBoard) -> Self {
         let (requests, received) = sync_channel(WAITING_MAX);
-        let First { stable, trial, history, shelf, known } = first;
+        let First { stable, trial, history, shelf, known, retry, warning } = first;
+        if let Some((about, warning)) = &warning {
+            board.warn(about, warning);
+        }
         let config = Arc::clone(&gates.config);
         let running = trial.as_ref().unwrap_or(&stable);
         let shown = Shown {
@@ -95,7 +104,11 @@ impl Controller {
         };
         let shown = Arc::new(Mutex::new(shown));
         let may_upload = config.transform.swap.upload;
-        let handle = SwapHandle { requests: requests.clone(), shown: Arc::clone(&shown), may_upload };
+        // A watch finds it by itself.
+        let look = Arc::new(AtomicBool::new(retry));
+        let handle =
+            SwapHandle { requests: requests.clone(), shown: Arc::clone(&shown), may_upload, look: Arc::clone(&look) };
+        let stop = gates.stop.clone();
         let swap = &config.transform.swap;
         let canary = || swap.canary_partitions.map(|max| Arc::new(Canary::new(max)));
         let trial = trial.map(|module| {
@@ -107,7 +120,7 @@ impl Controller {
             ModuleRef::Path(path) if swap.watch => Some(path.clone()),
             _ => None,
         };
-        let name: String = format!("swap-{}", config.name).chars().take(15).collect();
+        let name = format!("swap-{}", config.name);
         let run = move || {
             let span = tracing::info_span!("swap", connector = config.name);
             let _entered = span.enter();
@@ -118,15 +131,17 @@ impl Controller {
                     let _ = tell.send(Request::File(seen));
                 })
             });
-            let mut worker = Worker { gates, shelf, history, desks, stable, trial, shown, board, requests };
+            let mut worker = Worker { gates, shelf, history, desks, stable, trial, shown, board, requests, look };
             worker.show();
             worker.metrics().quarantined(worker.history.quarantined.len());
+            worker.look_if_asked(watch.as_ref());
             worker.run(&received, watch.as_ref());
             // Before the watch is stopped, which waits for its thread: that may be waiting to be heard.
             drop(received);
         };
-        let thread = thread::Builder::new().name(name).spawn(run).expect("the system gives a thread");
-        Self { handle, first_trial, thread: Some(thread) }
+        let thread = thread::Builder::new().name(name.chars().take(15).collect());
+        let thread = thread.spawn(run).expect("the system gives a thread");
+        Self { name, handle, first_trial, stop, thread }
     }
 
     /// For whoever wants to change or see the transform.
@@ -139,14 +154,21 @@ impl Controller {
         self.first_trial.as_ref()
     }
 
-    /// Asks it to stop.
+    /// Asks it to stop. What a candidate is doing is ended, and held against nobody.
     pub fn stop(&self) {
+        self.stop.set();
+        // Full: it is awake, and looks at the word to stop after each request.
         let _ = self.handle.requests.try_send(Request::Stop);
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended, and saved the history.
     pub fn is_over(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.thread.is_finished()
+    }
+
+    /// For the log.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -170,19 +192,28 @@ impl Worker {
                 Ok(Request::RollBack(answer)) => {
                     let _ = answer.send(self.roll_back());
                 }
-                Ok(Request::LookNow) => match watch {
-                    Some(watch) => watch.look_now(),
-                    None => self.look(),
-                },
-                Ok(Request::Trial) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Request::LookNow | Request::Trial | Request::Stop) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             self.settle();
             self.desks.iter().for_each(ControlDesk::free);
+            if self.gates.stop.is_set() {
+                break;
+            }
+            self.look_if_asked(watch);
         }
         self.settle();
         self.history.stop(now_ms());
         self.save();
+    }
+
+    fn look_if_asked(&mut self, watch: Option<&FileWatch>) {
+        if self.look.swap(false, Ordering::AcqRel) {
+            match watch {
+                Some(watch) => watch.look_now(),
+                None => self.look(),
+            }
+        }
     }
 
     /// The file has changed, or is gone.

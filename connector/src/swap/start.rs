@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
+use super::controller::{ABOUT_FILE, ABOUT_SWAP};
 use super::gates::Gates;
-use super::history::{History, Source, Start};
+use super::history::{History, Outcome, Source, Start};
 use super::now_ms;
 use super::service::{Gate, Refused};
 use super::shelf::Shelf;
@@ -48,6 +49,10 @@ pub struct First {
     pub shelf: Shelf,
     /// The digest of the file's bytes that are not to be taken in again.
     pub known: Option<String>,
+    /// Whether the file has other bytes than those, and is to be looked at as soon as the connector runs.
+    pub retry: bool,
+    /// What the operator should know, and what it is about.
+    pub warning: Option<(&'static str, String)>,
 }
 
 /// Finds out what is to run, and loads it.
@@ -63,48 +68,82 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
     let settings = fingerprint(&gates.config, found.as_ref().ok().and_then(|found| found.signature.as_deref()));
     let start = history.at_start(&configured, &settings, digest.as_deref(), now_ms());
     shelf.save(&history)?;
-    let mut first = match start {
+    let (mut trial, mut retry, mut warning) = (None, false, None);
+    let stable = match start {
         Start::Configured => {
             let found = found.map_err(|reason| StartError::Missing { module: configured.clone(), reason })?;
             let stable = load(gates, &configured, &found)?;
+            gates.configure(&stable)?;
             shelf.keep(&found.digest, &found.bytes)?;
             history.started(&configured, &found.digest, now_ms());
-            First { stable, trial: None, history, shelf, known: digest }
+            stable
         }
         Start::Good(_) => {
-            if let Err(reason) = &found {
-                tracing::warn!(module = configured, reason, "the module can't be had, the version that ran last runs");
-            }
-            First { stable: last_good(gates, &shelf, &history)?, trial: None, history, shelf, known: digest }
+            warning = unfit(&configured, &found, &history);
+            last_good(gates, &shelf, &history)?
         }
         Start::Changed { .. } => {
             let stable = last_good(gates, &shelf, &history)?;
             let changed = found.map_err(|reason| Refused::new(Gate::Unknown, reason));
-            let trial = match changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found)) {
-                Ok(module) => Some(module),
-                Err(refused) => {
-                    tracing::warn!(
-                        module = configured,
-                        reason = refused.reason,
-                        "the module's file has changed and was refused, the version that ran last runs"
-                    );
-                    None
-                }
-            };
-            First { stable, trial, history, shelf, known: digest }
+            match changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found)) {
+                Ok(module) => trial = Some(module),
+                Err(refused) => warning = Some((ABOUT_SWAP, changed_in_vain(&configured, digest.as_deref(), &refused))),
+            }
+            stable
         }
-        Start::Interrupted { retry, .. } => {
-            tracing::warn!(
-                retry,
-                "the process ended while a new version of the transform was tried, the last good one runs"
-            );
-            // Told by the watch as if it were new.
-            let known = digest.filter(|_| !retry);
-            First { stable: last_good(gates, &shelf, &history)?, trial: None, history, shelf, known }
+        Start::Interrupted { retry: is_undecided, .. } => {
+            retry = is_undecided;
+            warning = Some((ABOUT_SWAP, died(&history, retry)));
+            last_good(gates, &shelf, &history)?
         }
     };
-    first.shelf.save(&first.history)?;
-    Ok(first)
+    shelf.save(&history)?;
+    if let Some((about, warning)) = &warning {
+        tracing::warn!(
+            about,
+            warning,
+            runs = stable.digest(),
+            "transform needs attention, the version that ran last runs"
+        );
+    }
+    // Of a file that is not there, too: its old bytes are nothing new when they are back.
+    let known = if trial.is_some() { digest } else { history.seen.clone() };
+    Ok(First { stable, trial, history, shelf, known, retry, warning })
+}
+
+/// Why what is configured does not run, if it could not be had or may not be tried.
+fn unfit(configured: &str, found: &Result<Found, String>, history: &History) -> Option<(&'static str, String)> {
+    match found {
+        Err(reason) => Some((ABOUT_FILE, format!("{configured} can't be had, its last version runs: {reason}"))),
+        Ok(found) => history.quarantined.get(&*found.digest).map(|quarantine| {
+            let (digest, reason) = (&found.digest, &quarantine.reason);
+            let text = format!("{configured} has version sha256:{digest}, which was taken back before and is refused until its bytes change: {reason}");
+            (ABOUT_SWAP, text)
+        }),
+    }
+}
+
+fn changed_in_vain(configured: &str, digest: Option<&str>, refused: &Refused) -> String {
+    let (digest, gate, reason) = (digest.unwrap_or("unknown"), refused.gate.label(), &refused.reason);
+    format!(
+        "{configured} has changed while nothing ran; its new version, sha256:{digest}, was refused ({gate}), so the one before runs: {reason}"
+    )
+}
+
+/// The process died while a candidate was tried.
+fn died(history: &History, retry: bool) -> String {
+    let Some(entry) = history.entries.iter().rfind(|entry| entry.outcome == Outcome::Interrupted) else {
+        return String::new();
+    };
+    let next = if history.is_quarantined(&entry.digest) {
+        "; it is refused until its bytes change"
+    } else if retry {
+        "; the file is tried again now"
+    } else {
+        "; offer it again to have it tried again"
+    };
+    let reason = entry.reason.as_deref().unwrap_or_default();
+    format!("version sha256:{} was not decided upon, {reason}, so the last good one runs{next}", entry.digest)
 }
 
 /// The bytes that `transform.module` names.
@@ -142,7 +181,9 @@ fn last_good(gates: &Gates, shelf: &Shelf, history: &History) -> Result<Module, 
             reason: "its history names versions that are not in the state folder any more; remove that connector's folder there to begin anew".to_owned(),
         });
     };
-    Ok(gates.load_kept(&format!("sha256:{digest}"), &bytes, &digest)?)
+    let module = gates.load_kept(&format!("sha256:{digest}"), &bytes, &digest)?;
+    gates.configure(&module)?;
+    Ok(module)
 }
 
 /// What refusals depend on besides the bytes.
@@ -160,8 +201,17 @@ fn fingerprint(config: &ConnectorConfig, signature: Option<&[u8]>) -> String {
 fn changed_module(gates: &Gates, shelf: &mut Shelf, history: &mut History, found: &Found) -> Result<Module, Refused> {
     let state = |error: StoreError| Refused::new(Gate::State, crate::trace(&error));
     history.begin(&found.digest, Source::File, now_ms());
+    history.step(Gate::Load.label());
     shelf.keep(&found.digest, &found.bytes).and_then(|()| shelf.save(history)).map_err(state)?;
-    match load(gates, &gates.config.transform.module.to_string(), found) {
+    let name = gates.config.transform.module.to_string();
+    let configured = load(gates, &name, found).and_then(|module| {
+        // From here on its code runs.
+        history.step(Gate::Configure.label());
+        shelf.save(history).map_err(state)?;
+        gates.configure(&module)?;
+        Ok(module)
+    });
+    match configured {
         Ok(module) => {
             history.switch(None, now_ms());
             Ok(module)

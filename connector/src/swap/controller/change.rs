@@ -110,6 +110,7 @@ impl Worker {
         let bytes = self.kept(&digest)?;
         let name = format!("sha256:{digest}");
         let module = self.gates.load_kept(&name, &bytes, &digest)?;
+        self.gates.configure(&module)?;
         let orders = self.orders(&module, None)?;
         self.certain(|history| {
             history.begin(&digest, Source::Rollback, now_ms());
@@ -166,7 +167,8 @@ impl Worker {
         self.metrics().quarantined(self.history.quarantined.len());
         let (digest, back) = (module.digest(), self.stable.digest());
         let quarantined = if at_fault { "; it is refused until its bytes change" } else { "" };
-        self.warn(
+        tracing::warn!(digest, back, reason, quarantined = at_fault, "new version of the transform taken back");
+        self.board.warn(
             ABOUT_SWAP,
             &format!("version sha256:{digest} was taken back, sha256:{back} runs again{quarantined}: {reason}"),
         );

@@ -8,7 +8,8 @@ use crate::metrics::{SwapOutcome, SwapStep};
 use crate::swap::gates::Passed;
 use crate::swap::history::Source;
 use crate::swap::now_ms;
-use crate::swap::service::{Done, Gate, Refused};
+use crate::swap::service::{Done, Gate, Refused, stopping};
+use crate::swap::store::StoreError;
 use crate::transform::builtin;
 
 impl Worker {
@@ -17,13 +18,14 @@ impl Worker {
         let started = Instant::now();
         let previous = self.running().digest().to_owned();
         if offered.digest == previous {
-            if !dry_run && offered.source == Source::File {
+            // While it is on probation nothing is decided about the file's bytes: if the process dies, they are to be tried again.
+            if !dry_run && offered.source == Source::File && self.trial.is_none() {
                 self.history.file_is_good();
                 self.save();
             }
             return Ok(Done { outcome: "unchanged".to_owned(), ..self.done(offered.digest, previous) });
         }
-        tracing::info!(digest = offered.digest, source = ?offered.source, dry_run, "looking at a new version of the transform");
+        tracing::debug!(digest = offered.digest, source = ?offered.source, dry_run, "looking at a new version of the transform");
         let passed = self.pass(offered, dry_run);
         let result = passed.and_then(|passed| {
             let Passed { module, report } = passed;
@@ -36,11 +38,20 @@ impl Worker {
                 return Ok(Done { outcome: "dry_run".to_owned(), ..done });
             }
             let probation_ms = self.swap().probation.as_millis() as u64;
+            if self.gates.stop.is_set() {
+                return Err(stopping());
+            }
             let carried = self.switch(module, &report)?;
             self.metrics().step(SwapStep::Total, started.elapsed());
             tracing::info!(
                 digest = offered.digest,
+                before = done.previous,
+                source = ?offered.source,
+                probation_ms,
                 took_ms = started.elapsed().as_millis() as u64,
+                pause_us = carried.pause.as_micros() as u64,
+                tasks = carried.changed,
+                tasks_pending = carried.pending,
                 "transform switched"
             );
             Ok(Done {
@@ -53,10 +64,17 @@ impl Worker {
             })
         });
         self.desks.iter().for_each(|desk| desk.widen(Inputs::default()));
-        if let Err(refused) = &result
-            && !dry_run
-        {
-            self.refused(offered, refused);
+        match &result {
+            // Ended in the middle, so nothing it failed at says anything. What the history says is done by the end of the controller.
+            Err(_) if self.gates.stop.is_set() => return Err(stopping()),
+            Err(refused) if dry_run => tracing::info!(
+                digest = offered.digest,
+                gate = refused.gate.label(),
+                reason = refused.reason,
+                "new version of the transform would be refused"
+            ),
+            Err(refused) => self.refused(offered, refused),
+            Ok(_) => {}
         }
         result
     }
@@ -71,12 +89,12 @@ impl Worker {
             );
             return Err(Refused::new(Gate::Quarantine, reason));
         }
+        let state = |error: StoreError| Refused::new(Gate::State, crate::trace(&error));
         if !dry_run {
             self.history.begin(offered.digest, offered.source, now_ms());
-            self.shelf
-                .keep(offered.digest, offered.bytes)
-                .and_then(|()| self.shelf.save(&self.history))
-                .map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+            self.history.step(Gate::Load.label());
+            let kept = self.shelf.keep(offered.digest, offered.bytes);
+            kept.and_then(|()| self.shelf.save(&self.history)).map_err(state)?;
         }
         let Offered { name, bytes, digest, signature, .. } = *offered;
         let module = if offered.is_kept {
@@ -86,6 +104,17 @@ impl Worker {
         } else {
             self.gates.load(name, bytes, digest, signature)?
         };
+        // From here on its code runs, and if that brought the process down, whoever looks for the reason is to know where.
+        let mut at = |gate: Gate| {
+            if dry_run {
+                return Ok(());
+            }
+            self.history.step(gate.label());
+            self.shelf.save(&self.history).map_err(state)
+        };
+        at(Gate::Configure)?;
+        self.gates.configure(&module)?;
+        at(Gate::WarmUp)?;
         self.gates.warm_up(module, self.running(), &self.desks)
     }
 
@@ -94,10 +123,8 @@ impl Worker {
         self.history.refuse(&refused.reason, report, now_ms());
         self.metrics().outcome(SwapOutcome::Refused);
         self.save();
-        let gate = refused.gate.label();
-        self.warn(
-            ABOUT_SWAP,
-            &format!("a new version, sha256:{}, was refused ({gate}): {}", offered.digest, refused.reason),
-        );
+        let (digest, gate, reason) = (offered.digest, refused.gate.label(), &refused.reason);
+        tracing::warn!(digest, gate, reason, source = ?offered.source, "new version of the transform refused");
+        self.board.warn(ABOUT_SWAP, &format!("a new version, sha256:{digest}, was refused ({gate}): {reason}"));
     }
 }

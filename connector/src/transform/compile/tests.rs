@@ -90,6 +90,6 @@ fn a_child_that_could_not_begin_is_no_fault_of_the_module() {
 
 #[test]
 fn a_program_that_is_not_there_is_named() {
-    let error = in_child(Path::new("/nowhere/sluice"), &LIMITS, "suspect.wasm", b"").unwrap_err();
+    let error = in_child(Path::new("/nowhere/sluice"), &LIMITS, &Stop::default(), "suspect.wasm", b"").unwrap_err();
     assert!(matches!(error, LoadError::Compiler { .. }) && error.to_string().contains("/nowhere/sluice"), "{error}");
 }
