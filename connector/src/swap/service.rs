@@ -219,12 +219,24 @@ impl SwapHandle {
     ///
     /// Which gate refused it, and what to do.
     pub async fn swap(&self, candidate: Candidate) -> Result<Done, Refused> {
-        if !self.may_upload && matches!(candidate.module, CandidateModule::Bytes(_)) {
-            let reason = "uploads are not allowed: set transform.upload.enable=true in the connector and state.dir in the worker, or \
-                          change the file that transform.module names";
-            return Err(Refused::new(Gate::Upload, reason));
+        if matches!(candidate.module, CandidateModule::Bytes(_)) {
+            self.may_upload()?;
         }
         self.ask(|answer| Request::Swap(candidate, answer)).await
+    }
+
+    /// Whether modules may be uploaded.
+    ///
+    /// # Errors
+    ///
+    /// If not, what would allow it.
+    pub fn may_upload(&self) -> Result<(), Refused> {
+        if self.may_upload {
+            return Ok(());
+        }
+        let reason = "uploads are not allowed: set transform.upload.enable=true in the connector and state.dir in the worker, or change \
+                      the file that transform.module names";
+        Err(Refused::new(Gate::Upload, reason))
     }
 
     /// Goes back to the version before.

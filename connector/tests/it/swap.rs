@@ -2,5 +2,7 @@
 
 mod by_file;
 mod hundred;
+mod rest;
+mod stage;
 
 use crate::support::swap::{Stage, digest, variant};

@@ -32,7 +32,7 @@ pub(super) fn nested(depth: usize) -> Vec<u8> {
 /// A compile bomb: so many loops inside of each other, and so many variables that change in the innermost. Each loop needs its own
 /// name for each variable, so the compiler's work grows with the product and more, and the module with the sum: 300 of both are
 /// 4,600 bytes, and half a minute. Valid, and within every limit of the structure.
-pub(super) fn bomb(variables: usize, loops: usize) -> Vec<u8> {
+pub(crate) fn bomb(variables: usize, loops: usize) -> Vec<u8> {
     let changes: String =
         (0..variables).map(|nth| format!("local.get {nth} i32.const 1 i32.add local.set {nth} ")).collect();
     let (begin, end) = ("loop ".repeat(loops), "local.get 0 br_if 0 end ".repeat(loops));
