@@ -192,7 +192,14 @@ impl Worker {
                 self.board.clear_warning(ABOUT_FILE);
                 let name = self.config().transform.module.to_string();
                 let signature = signature.as_deref();
-                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File, is_kept: false };
+                let offered = Offered {
+                    name: &name,
+                    bytes: &bytes,
+                    digest: &digest,
+                    signature,
+                    source: Source::File,
+                    is_kept: false,
+                };
                 // Told in the log, in the history and on the board.
                 let _ = self.take_in(&offered, false);
             }
@@ -229,7 +236,8 @@ impl Worker {
         };
         let is_kept = self.history.has_passed(&digest);
         let (name, signature) = (format!("sha256:{digest}"), signature.as_deref());
-        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload, is_kept };
+        let offered =
+            Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload, is_kept };
         self.take_in(&offered, dry_run)
     }
 

@@ -78,7 +78,9 @@ impl History {
 
     /// Whether these bytes have passed every gate before.
     pub fn has_passed(&self, digest: &str) -> bool {
-        let ran = |outcome| matches!(outcome, Outcome::Started | Outcome::OnProbation | Outcome::Promoted | Outcome::RolledBack);
+        let ran = |outcome| {
+            matches!(outcome, Outcome::Started | Outcome::OnProbation | Outcome::Promoted | Outcome::RolledBack)
+        };
         let passed = |entry: &Entry| entry.digest == digest && ran(entry.outcome);
         self.good.iter().any(|good| good == digest) || self.entries.iter().any(passed)
     }

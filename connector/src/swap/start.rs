@@ -83,14 +83,21 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
             let trial = match changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found)) {
                 Ok(module) => Some(module),
                 Err(refused) => {
-                    tracing::warn!(module = configured, reason = refused.reason, "the module's file has changed and was refused, the version that ran last runs");
+                    tracing::warn!(
+                        module = configured,
+                        reason = refused.reason,
+                        "the module's file has changed and was refused, the version that ran last runs"
+                    );
                     None
                 }
             };
             First { stable, trial, history, shelf, known: digest }
         }
         Start::Interrupted { retry, .. } => {
-            tracing::warn!(retry, "the process ended while a new version of the transform was tried, the last good one runs");
+            tracing::warn!(
+                retry,
+                "the process ended while a new version of the transform was tried, the last good one runs"
+            );
             // Told by the watch as if it were new.
             let known = digest.filter(|_| !retry);
             First { stable: last_good(gates, &shelf, &history)?, trial: None, history, shelf, known }

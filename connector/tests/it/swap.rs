@@ -1,5 +1,14 @@
 //! Hot swap: a new version of the transform takes over in a running connector, and every record is one version's.
 
+mod barrier;
 mod by_file;
+mod canary;
+mod letters;
+mod look;
+mod on_request;
+mod probation;
+mod promotion;
+mod superseding;
+mod takes_over;
 
-use crate::support::swap::{Stage, variant};
+use crate::support::swap::{Stage, digest, variant};

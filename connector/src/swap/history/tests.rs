@@ -125,7 +125,13 @@ fn a_candidate_supersedes_the_one_on_probation_only_when_it_takes_over() {
     assert_eq!(history.probation.as_ref().unwrap().digest, d('b'), "it goes on as if nothing had been");
     history.begin(&d('e'), Source::Upload, 7);
     history.switch(None, 8);
-    let expected = [('a', Outcome::Started), ('b', Outcome::OnProbation), ('c', Outcome::Refused), ('b', Outcome::Superseded), ('e', Outcome::OnProbation)];
+    let expected = [
+        ('a', Outcome::Started),
+        ('b', Outcome::OnProbation),
+        ('c', Outcome::Refused),
+        ('b', Outcome::Superseded),
+        ('e', Outcome::OnProbation),
+    ];
     assert_eq!(outcomes(&history)[..3], expected[..3]);
     assert!(expected[3..].iter().all(|entry| outcomes(&history)[3..].contains(entry)));
     assert_eq!(history.seen, Some(d('b')));
