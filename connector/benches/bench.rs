@@ -1,7 +1,7 @@
 //! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone.
 //!
 //! Without arguments: throughput (librdkafka alone, Sluice into a server that answers at once, in turns), memory while the sink
-//! stalls (five minutes), then the stages on their own (Criterion). `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer,
+//! stalls (five minutes), then the stages on their own (Criterion), and loading a module. `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer,
 //! its own server.
 
 #![allow(
@@ -14,6 +14,8 @@
 mod alone;
 #[path = "bench/broker.rs"]
 mod broker;
+#[path = "bench/load.rs"]
+mod load;
 #[path = "bench/memory.rs"]
 mod memory;
 #[path = "bench/points.rs"]
@@ -44,7 +46,7 @@ struct Options {
     /// How long the sink stalls while memory is looked at, in seconds.
     #[arg(long, default_value_t = 300)]
     memory_s: u64,
-    /// Only throughput, only memory, or only the stages.
+    /// Only throughput, only memory, only the stages, or only loading a module.
     #[arg(long)]
     only: Option<Part>,
     /// Print the figures as JSON as well.
@@ -63,6 +65,7 @@ enum Part {
     Throughput,
     Memory,
     Stages,
+    Load,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -93,5 +96,8 @@ fn main() {
     }
     if wanted(Part::Stages) {
         stages::run();
+    }
+    if wanted(Part::Load) {
+        load::run();
     }
 }

@@ -82,6 +82,9 @@ Examples:
   sluice dlq show --connector crypto.properties 0:17
   sluice dlq replay --connector crypto.properties --module mended.wasm --dry-run")]
     Dlq(dlq::DlqArgs),
+    /// Make machine code of a module from standard input, within limits: `run` starts this for itself.
+    #[command(hide = true)]
+    Compile(CompileArgs),
 }
 
 /// Where the worker's settings come from.
@@ -176,6 +179,20 @@ pub struct DemoArgs {
     /// Where the page listens, `http://host:port`; port 0 takes a free one.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:0")]
     pub listeners: String,
+}
+
+/// `sluice compile`.
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// The CPU time that compiling may take, to the next whole second.
+    #[arg(long, value_name = "N")]
+    pub timeout_ms: u64,
+    /// The address space that it may take.
+    #[arg(long, value_name = "N")]
+    pub memory_max_bytes: u64,
+    /// The process that waits for it: without that one it ends.
+    #[arg(long, value_name = "PID")]
+    pub parent: Option<u32>,
 }
 
 // === impl WorkerArgs ===

@@ -9,6 +9,7 @@ use sluice::app::{AppError, Worker};
 use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
 use sluice::connector::Prepared;
+use sluice::transform::compile;
 use sluice::transform::engine::Engine;
 use sluice::{demo, dlq, telemetry, trial, validate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     }
     match cli.command {
         Command::Run(args) => run(&args),
+        Command::Compile(args) => compile::child::run(&args),
         Command::Validate(args) => match validate::run(&args, &mut io::stdout().lock()) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(USAGE),

@@ -1,12 +1,20 @@
 //! The transform stage: a batch through the user's WebAssembly, out come lines and rejects.
 //!
-//! Only the files of this folder import wasmtime: `engine` loads modules, `host` is the boundary (types, imports),
-//! `check` trusts nothing that comes back, `builtin` holds the transforms inside the binary.
+//! Only the files of this folder import wasmtime. A module is loaded by `loader`, through `structure` (limits on what it is made of),
+//! `compile` (here or in a child process; `code_cache` keeps the machine code) and `world` (imports and exports), and is then one of
+//! `engine`. `host` is the boundary (types, imports), `check` trusts nothing that comes back, `builtin` holds the transforms inside
+//! the binary.
 
 pub mod builtin;
 mod check;
+pub mod code_cache;
+pub mod compile;
 pub mod engine;
 mod host;
+mod load_error;
+pub mod loader;
+pub mod structure;
+mod world;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

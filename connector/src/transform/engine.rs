@@ -1,20 +1,16 @@
-//! Loads modules: from bytes to something that can be instantiated in microseconds. One engine a process.
+//! The engine that runs modules, and a module that is loaded: something that can be instantiated in microseconds. One engine a process.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-use thiserror::Error;
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::InstancePre;
 use wasmtime::{Config, Store};
-use wit_component::ComponentEncoder;
 
-use super::host::{
-    self, ConfigureParams, ConfigureResult, GuestLog, HostState, Instance, TransformParams, TransformResult,
-};
-use super::{Limits, builtin};
+use super::Limits;
+use super::compile::Compiler;
+use super::host::{GuestLog, HostState, Instance};
+pub use super::load_error::LoadError;
+use super::loader::Loader;
 use crate::config::ModuleRef;
 
 /// How often running guests are asked whether their time is over. Shorter costs wake-ups, longer makes `transform.timeout.ms` coarser.
@@ -25,88 +21,6 @@ pub const STACK_BYTES: usize = 512 * 1024;
 
 /// Bytes that one call may hand back. A guest with more to say than this for 256 KiB of values is not a transform.
 pub(super) const RESULT_MAX_BYTES: usize = 64 * 1024 * 1024;
-
-/// The largest module file that is read.
-const MODULE_MAX_BYTES: u64 = 32 * 1024 * 1024;
-
-/// The interface, as its names stand in a component.
-const PACKAGE: &str = "sluice:transform";
-
-/// The log import, of any version that [`Engine::check_world`] lets through.
-const LOG_INTERFACE: &str = "sluice:transform/log@";
-
-/// The major version of the interface that this host accepts.
-const ACCEPTED_MAJOR: &str = "1";
-
-/// Why a module can't be loaded.
-#[derive(Debug, Error)]
-pub enum LoadError {
-    /// No such built-in transform.
-    #[error("there is no built-in transform `{name}`; this version has: {known}")]
-    UnknownBuiltin {
-        /// The name asked for.
-        name: String,
-        /// All names.
-        known: String,
-    },
-    /// No module with this digest was uploaded: there is no upload yet.
-    #[error("no module sha256:{digest} was uploaded; this version takes builtin:<name> or a file")]
-    UnknownDigest {
-        /// The digest asked for.
-        digest: String,
-    },
-    /// The file can't be read.
-    #[error("could not read transform module {}; check transform.module", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's error.
-        source: std::io::Error,
-    },
-    /// The file is larger than any transform.
-    #[error("transform module {} has {bytes} bytes, the limit is {MODULE_MAX_BYTES}", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// Not WebAssembly at all.
-    #[error("transform module {name} is not WebAssembly: it starts with {start}; transform.module needs a .wasm file")]
-    NotWasm {
-        /// The module.
-        name: String,
-        /// Its first bytes, readable.
-        start: String,
-    },
-    /// A core module without a component type: not built against `wit/transform.wit`.
-    #[error(
-        "transform module {name} is a core module that carries no component type of {PACKAGE}, so it was not built with the SDK \
-         or with wit-bindgen against wit/transform.wit: {reason}"
-    )]
-    NotEncodable {
-        /// The module.
-        name: String,
-        /// The encoder's words.
-        reason: String,
-    },
-    /// The compiler refused it.
-    #[error("transform module {name} could not be compiled: {reason}")]
-    Compile {
-        /// The module.
-        name: String,
-        /// The compiler's words.
-        reason: String,
-    },
-    /// A component, but of another world.
-    #[error("transform module {name} is not a transform: {reason}; see wit/transform.wit")]
-    World {
-        /// The module.
-        name: String,
-        /// The import or export at fault.
-        reason: String,
-    },
-}
 
 /// The compiler and the epoch ticker, shared by all connectors of the process.
 #[derive(Clone)]
@@ -139,119 +53,51 @@ impl Engine {
     /// If this processor is one that wasmtime has no code generator for, or the system refuses a thread.
     #[expect(clippy::new_without_default, reason = "starting a thread is no default")]
     pub fn new() -> Self {
-        let mut config = Config::new();
-        config
-            .wasm_component_model(true)
-            .epoch_interruption(true)
-            .max_wasm_stack(STACK_BYTES)
-            .memory_may_move(false)
-            .wasm_multi_memory(false)
-            .wasm_memory64(false)
-            .wasm_tail_call(false)
-            .wasm_relaxed_simd(false);
-        let engine = wasmtime::Engine::new(&config).expect("the settings fit this platform");
+        let engine = compiler();
         let ticker = Ticker::start(&engine);
         Self { engine, _ticker: Arc::new(ticker) }
     }
 
-    /// Loads what `transform.module` names.
+    /// Loads what `transform.module` names, compiling in this process.
     ///
     /// # Errors
     ///
     /// If it can't be read, is not WebAssembly, does not compile or is no transform; the message says which.
     pub fn load(&self, module: &ModuleRef) -> Result<Module, LoadError> {
-        match module {
-            ModuleRef::Builtin(name) => {
-                let bytes = builtin::find(name)
-                    .ok_or_else(|| LoadError::UnknownBuiltin { name: name.clone(), known: builtin::names() })?;
-                self.load_bytes(&format!("builtin:{name}"), bytes)
-            }
-            ModuleRef::Path(path) => {
-                let read = |source| LoadError::Read { path: path.clone(), source };
-                let bytes = std::fs::metadata(path).map_err(read)?.len();
-                if bytes > MODULE_MAX_BYTES {
-                    return Err(LoadError::TooLarge { path: path.clone(), bytes });
-                }
-                self.load_bytes(&path.display().to_string(), &std::fs::read(path).map_err(read)?)
-            }
-            ModuleRef::Digest(digest) => Err(LoadError::UnknownDigest { digest: digest.clone() }),
-        }
+        Ok(self.loader().load_ref(module)?.module)
     }
 
-    /// Loads a component, or a core module that carries wit-bindgen's component type, from its bytes.
+    /// Loads a component, or a core module that carries wit-bindgen's component type, from its bytes, compiling in this process.
     ///
     /// # Errors
     ///
     /// As [`Engine::load`].
     pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Module, LoadError> {
-        let encoded;
-        let component = match bytes.get(..8) {
-            Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => bytes,
-            Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
-                encoded = self.encode(name, bytes)?;
-                &encoded
-            }
-            _ => return Err(LoadError::NotWasm { name: name.to_owned(), start: start_of(bytes) }),
-        };
-        let component = Component::from_binary(&self.engine, component)
-            .map_err(|error| LoadError::Compile { name: name.to_owned(), reason: format!("{error:#}") })?;
-        let world = |reason| LoadError::World { name: name.to_owned(), reason };
-        self.check_world(&component).map_err(world)?;
-        let pre = self.link(&component).map_err(|error| world(format!("{error:#}")))?;
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(Module { engine: self.clone(), name: name.into(), digest: digest.into(), pre: Arc::new(pre) })
+        Ok(self.loader().load(name, bytes)?.module)
     }
 
-    /// Makes a component of a core module, as `cargo build --target wasm32-unknown-unknown` gives it.
-    fn encode(&self, name: &str, module: &[u8]) -> Result<Vec<u8>, LoadError> {
-        // First, because the encoder panics at a module that was cut off.
-        wasmtime::Module::validate(&self.engine, module)
-            .map_err(|error| LoadError::Compile { name: name.to_owned(), reason: format!("{error:#}") })?;
-        ComponentEncoder::default()
-            .validate(true)
-            .module(module)
-            .and_then(|encoder| encoder.encode())
-            .map_err(|error| LoadError::NotEncodable { name: name.to_owned(), reason: format!("{error:#}") })
+    fn loader(&self) -> Loader {
+        Loader::new(self.clone(), Compiler::InProcess, None)
     }
 
-    /// Imports only what we give, exports what we call, of an interface version that we speak.
-    fn check_world(&self, component: &Component) -> Result<(), String> {
-        let ty = component.component_type();
-        for (import, _) in ty.imports(&self.engine) {
-            let (interface, version) = import.split_once('@').unwrap_or((import, ""));
-            let ours = interface.strip_prefix(PACKAGE).is_some_and(|rest| rest.starts_with('/'));
-            if ours && version.split('.').next() != Some(ACCEPTED_MAJOR) {
-                return Err(format!("it was built for {PACKAGE}@{version}, this Sluice accepts {ACCEPTED_MAJOR}.x"));
-            }
-            if !ours && !interface.starts_with("wasi:") {
-                return Err(format!("it imports `{import}`, and a transform may import nothing but {PACKAGE}/log"));
-            }
-        }
-        let function = |name: &str| match ty.get_export(&self.engine, name).map(|export| export.ty) {
-            Some(ComponentItem::ComponentFunc(function)) => Ok(function),
-            Some(_) => Err(format!("its export `{name}` is not a function")),
-            None => Err(format!("it has no export `{name}`")),
-        };
-        let wrong = |name: &str, error: wasmtime::Error| format!("its export `{name}` has another type: {error:#}");
-        let types = ty.instance_type();
-        (function("configure")?.typecheck::<ConfigureParams<'_>, ConfigureResult>(&types))
-            .map_err(|error| wrong("configure", error))?;
-        (function("transform")?.typecheck::<TransformParams<'_>, TransformResult>(&types))
-            .map_err(|error| wrong("transform", error))
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
     }
+}
 
-    /// WASI may be linked, because some toolchains can't leave it out, and has nothing in it: whoever calls it traps.
-    fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<HostState>> {
-        let mut linker = Linker::new(&self.engine);
-        let ty = component.component_type();
-        for (import, _) in ty.imports(&self.engine).filter(|(import, _)| import.starts_with(LOG_INTERFACE)) {
-            // Under the very name that the guest has for it: a trap defined below would win over a similar one.
-            host::link_log(&mut linker, import)?;
-        }
-        linker.allow_shadowing(true);
-        linker.define_unknown_imports_as_traps(component)?;
-        linker.instantiate_pre(component)
-    }
+/// The compiler alone, as every engine of this program has it: what one has compiled the others can run.
+pub(super) fn compiler() -> wasmtime::Engine {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES)
+        .memory_may_move(false)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_tail_call(false)
+        .wasm_relaxed_simd(false);
+    wasmtime::Engine::new(&config).expect("the settings fit this platform")
 }
 
 impl std::fmt::Debug for Engine {
@@ -263,6 +109,10 @@ impl std::fmt::Debug for Engine {
 // === impl Module ===
 
 impl Module {
+    pub(super) fn new(engine: Engine, name: &str, digest: &str, pre: InstancePre<HostState>) -> Self {
+        Self { engine, name: name.into(), digest: digest.into(), pre: Arc::new(pre) }
+    }
+
     /// Where it came from: `builtin:<name>` or a path.
     pub fn name(&self) -> &str {
         &self.name
@@ -318,13 +168,5 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         // A full channel means that the ticker was told already.
         let _ = self.stop.try_send(());
-    }
-}
-
-/// The first bytes of a file, for a message.
-fn start_of(bytes: &[u8]) -> String {
-    match bytes.get(..bytes.len().min(16)) {
-        None | Some([]) => "nothing (it is empty)".to_owned(),
-        Some(start) => format!("\"{}\"", start.escape_ascii()),
     }
 }

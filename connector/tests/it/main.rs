@@ -14,6 +14,7 @@ mod delivery;
 mod dlq;
 mod examples;
 mod faults;
+mod gates;
 mod group;
 mod guests;
 mod influx_contract;

@@ -13,8 +13,8 @@ use sluice::config::Tiebreak;
 use sluice::points::{self, Stamper};
 use sluice::transform::{Limits, TransformError};
 
-pub(crate) use guest::core;
 use guest::{LIMITS, STRIKE, both, configured, hostile, lines, run, start, striking, values};
+pub(crate) use guest::{core, engine, replaced};
 
 /// Far more than stopping any guest takes, on any machine.
 const LONG: Duration = Duration::from_secs(30);

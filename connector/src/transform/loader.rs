@@ -1,0 +1,201 @@
+//! Loading a module by all its gates: structure, compiler, world. Also where its bytes come from.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::code_cache::{CodeCache, Key};
+use super::compile::{self, Compiler};
+use super::engine::{Engine, Module};
+use super::load_error::{LoadError, Refusal};
+use super::structure::{self, Structure, StructureError};
+use super::{builtin, world};
+use crate::config::ModuleRef;
+
+/// Loads modules. Cheap to clone, and may be shared between threads: the compiler's limits and the cache are all that it holds.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    engine: Engine,
+    compiler: Arc<Compiler>,
+    cache: Option<CodeCache>,
+}
+
+/// A module that has passed, and what that took.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The module.
+    pub module: Module,
+    /// What it is made of.
+    pub structure: Structure,
+    /// Whether its machine code came from the cache.
+    pub cached: bool,
+    /// How long each step took.
+    pub took: Steps,
+}
+
+/// The steps of loading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// Counting what it is made of.
+    pub structure: Duration,
+    /// Compiling, or finding the machine code in the cache and checking it.
+    pub compile: Duration,
+    /// Checking imports and exports, and linking.
+    pub world: Duration,
+}
+
+// === impl Loader ===
+
+impl Loader {
+    /// A loader that compiles with `compiler` and keeps machine code in `cache`, if there is one.
+    pub fn new(engine: Engine, compiler: Compiler, cache: Option<CodeCache>) -> Self {
+        Self { engine, compiler: Arc::new(compiler), cache }
+    }
+
+    /// The engine for which it loads.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Loads a component, or a core module that carries wit-bindgen's component type, from its bytes. `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// If it is not WebAssembly, has too much of something, does not compile within the compiler's limits or is no transform; the
+    /// message says which, and what to do. A cache that can't be used is no error: it is warned of.
+    pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Loaded, LoadError> {
+        let mut clock = Instant::now();
+        let mut lap = || {
+            let now = Instant::now();
+            now - std::mem::replace(&mut clock, now)
+        };
+        let structure = gate(name, bytes)?;
+        let structure_took = lap();
+        let digest = digest(bytes);
+        let (component, cached) = self.component(name, &digest, bytes)?;
+        let compile_took = lap();
+        let pre = world::link(self.engine.wasmtime(), &component)
+            .map_err(|reason| LoadError::World { name: name.to_owned(), reason: super::host::printable(&reason) })?;
+        let module = Module::new(self.engine.clone(), name, &digest, pre);
+        let took = Steps { structure: structure_took, compile: compile_took, world: lap() };
+        Ok(Loaded { module, structure, cached, took })
+    }
+
+    /// Loads what `transform.module` names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loader::load`], or if the bytes can't be had.
+    pub fn load_ref(&self, module: &ModuleRef) -> Result<Loaded, LoadError> {
+        let (name, bytes) = read(module)?;
+        self.load(&name, &bytes)
+    }
+
+    /// The compiled module, and whether the cache had it.
+    fn component(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<(Component, bool), LoadError> {
+        let engine = self.engine.wasmtime();
+        let key = Key::new(digest, engine);
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.component(engine, &key)) {
+            return Ok((component, true));
+        }
+        let failed = |error: wasmtime::Error| Refusal::Compile(format!("{error:#}")).of(name);
+        let component = match &*self.compiler {
+            Compiler::InProcess => {
+                let component = compile::component_of(engine, bytes).map_err(|refusal| refusal.of(name))?;
+                let component = Component::from_binary(engine, &component).map_err(failed)?;
+                if let Some(cache) = &self.cache {
+                    cache.keep(&key, &component.serialize().map_err(failed)?);
+                }
+                component
+            }
+            Compiler::Child { program, limits } => {
+                let code = compile::in_child(program, limits, name, bytes)?;
+                let component = deserialize(engine, &code).map_err(failed)?;
+                if let Some(cache) = &self.cache {
+                    cache.keep(&key, &code);
+                }
+                component
+            }
+        };
+        Ok((component, false))
+    }
+}
+
+/// The name and the bytes of what `transform.module` names.
+///
+/// # Errors
+///
+/// If there is no such transform or file, or the file can't be read or is too large.
+pub fn read(module: &ModuleRef) -> Result<(String, Cow<'static, [u8]>), LoadError> {
+    match module {
+        ModuleRef::Builtin(name) => {
+            let bytes = builtin::find(name)
+                .ok_or_else(|| LoadError::UnknownBuiltin { name: name.clone(), known: builtin::names() })?;
+            Ok((format!("builtin:{name}"), Cow::Borrowed(bytes)))
+        }
+        ModuleRef::Path(path) => Ok((path.display().to_string(), Cow::Owned(read_file(path)?))),
+        ModuleRef::Digest(digest) => Err(LoadError::UnknownDigest { digest: digest.clone() }),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let failed = |source| LoadError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    // It may grow meanwhile.
+    file.take(structure::BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes_read = bytes.len() as u64;
+    if bytes_read > structure::BYTES_MAX {
+        return Err(LoadError::TooLarge { path: path.to_owned(), bytes: size.max(bytes_read) });
+    }
+    Ok(bytes)
+}
+
+/// Everything that is looked at before a compiler is asked.
+fn gate(name: &str, bytes: &[u8]) -> Result<Structure, LoadError> {
+    let name = || name.to_owned();
+    if !wasmparser::Parser::is_component(bytes) && !wasmparser::Parser::is_core_wasm(bytes) {
+        return Err(LoadError::NotWasm { name: name(), start: start_of(bytes) });
+    }
+    structure::check(bytes).map_err(|error| match error {
+        StructureError::TooMany { .. } => LoadError::Structure { name: name(), excess: Box::new(error) },
+        StructureError::Malformed { .. } => {
+            LoadError::Compile { name: name(), reason: super::host::printable(&error.to_string()) }
+        }
+    })
+}
+
+/// The sha256 of a module's bytes, by which it is known, in lower-case hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first bytes of a file, for a message.
+fn start_of(bytes: &[u8]) -> String {
+    match bytes.get(..bytes.len().min(16)) {
+        None | Some([]) => "nothing (it is empty)".to_owned(),
+        Some(start) => format!("\"{}\"", start.escape_ascii()),
+    }
+}
+
+/// Makes a component of machine code. `code` must come from our own compiler: there are two callers, for what a child has just
+/// written to our pipe, and for what the cache has verified.
+///
+/// # Errors
+///
+/// If it was compiled for another engine.
+#[expect(unsafe_code, reason = "wasmtime can't check machine code; where ours comes from is argued below")]
+pub(super) fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the code was made by `precompile_component` or `serialize` of this program: it came over the pipe of a child that is
+    // this program, or out of a file in a folder that only this user may look into or change, opened without following links, with the
+    // checksum that we wrote (`code_cache`). No bytes that somebody gave us as a module, or that lie where others may write, come
+    // here. Whether it fits the engine (wasmtime's version, processor, settings) is checked by `deserialize` itself.
+    unsafe { Component::deserialize(engine, code) }
+}
