@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use rustix::process::Signal;
 
@@ -81,8 +82,11 @@ fn a_child_that_does_nothing_is_ended_by_the_clock() {
     // It takes no CPU time, and does not even read the module, which is larger than a pipe.
     let limits = CompileLimits { timeout: Duration::from_millis(200), ..AMPLE };
     assert!(shipped().len() > 1 << 16);
+    let started = Instant::now();
     let error = refused(&stand_in("never-ends.sh", limits), &shipped(), &["transform.compile.timeout.ms=200"]);
     assert!(matches!(error, LoadError::CompileTimeout { .. }), "{error:?}");
+    // By itself it would have ended after ten times as long.
+    assert!(started.elapsed() < wait::DEADLINE);
 }
 
 #[test]
