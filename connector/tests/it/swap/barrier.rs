@@ -1,8 +1,6 @@
 //! The tasks of the process wait for each other (`transform.swap.barrier`).
 
-use std::time::Duration;
-
-use super::look::take_over;
+use super::look::{lose_a_task, may_lose_a_task, partitions_of_tasks, take_over};
 use super::{Stage, variant};
 use crate::support::scripted_influx::{Scripted, ScriptedInflux};
 use crate::support::sluice::Sluice;
@@ -41,30 +39,47 @@ fn no_task_begins_with_the_new_version_while_another_still_works_with_the_old() 
 #[test]
 fn a_task_that_does_not_come_is_not_waited_for_for_ever_and_changes_later() {
     let influx = ScriptedInflux::v1("prices");
-    let mut stage = Stage::new("swap-barrier-hung", 2);
-    stage.connector = stage
-        .connector
-        .clone()
-        .into_scripted(&influx)
+    let mut stage = Stage::new("swap-barrier-hung", 4)
         .set("tasks.max", "2")
         .set("batch.max.lines", "10")
         .set("transform.swap.barrier", "true");
+    stage.connector = stage.connector.clone().into_scripted(&influx);
     let mut sluice = stage.start();
-    sluice.until("both partitions", |sluice| sluice.has_partitions(2.0));
+    sluice.until("all partitions", |sluice| sluice.has_partitions(4.0));
+    let [(task, partitions), _] = partitions_of_tasks(&sluice);
+    // A partition's lag is known once something of it has been committed.
+    stage.produce(10);
+    stage.finish(&mut sluice);
     influx.answer_always(Some(Scripted::hang().but_store()));
-    // So much that batches wait to be transformed, without the keys that the new version wants.
-    stage.produce_into(0, 20_000);
-    influx.wait_until(Duration::from_secs(60), |seen| seen.writes > 0);
-    sluice.until("the sink to be full", |sluice| {
+    let read = |sluice: &Sluice| {
+        sluice.metrics().sum("kafka_connect_sink_task_sink_record_read_total", &[&format!("task=\"{task}\"")])
+    };
+    let before = read(&sluice);
+    stage.produce_into(partitions[0], 100);
+    sluice.until("the sink to be full", |sluice| match read(sluice) - before {
+        100.0 => Ok(()),
+        other => Err(other),
+    });
+    // More of two partitions, which has been fetched when there is room: then one batch waits behind the other, without the keys that the
+    // new version wants.
+    partitions[..2].iter().for_each(|&partition| stage.produce_into(partition, 100));
+    sluice.until("more to be fetched", |sluice| {
         let metrics = sluice.metrics();
-        let read = metrics.sum("kafka_connect_sink_task_sink_record_read_total", &[]);
-        if read > 0.0 { Ok(()) } else { Err(read) }
+        let lag = partitions[..2]
+            .iter()
+            .map(|partition| metrics.find("sluice_lag_records", &[&format!("partition=\"{partition}\"")]));
+        let lag: Vec<_> = lag.collect();
+        if lag == [Some(200.0), Some(100.0)] { Ok(()) } else { Err(lag) }
+    });
+    sluice.until("room for some of it", |sluice| {
+        let read = read(sluice);
+        if read - before > 100.0 { Ok(()) } else { Err(influx.release()) }
     });
     let done = take_over(&stage, &sluice, &variant(2, "want-keys"));
     assert_eq!((&done["tasks_changed"], &done["tasks_pending"]), (&1.into(), &1.into()), "{done}");
     influx.answer_always(None);
     influx.release();
-    stage.produce_into(0, 100);
+    stage.produce_into(partitions[0], 100);
     sluice.until("the task that stood to change", |_| {
         let points = influx.points();
         if points.keys().any(|series| series.contains("version=2")) { Ok(()) } else { Err(points.len()) }
@@ -75,18 +90,22 @@ fn a_task_that_does_not_come_is_not_waited_for_for_ever_and_changes_later() {
 
 #[test]
 fn a_task_that_has_failed_is_not_waited_for() {
-    let stage = Stage::new("swap-barrier-failed", 2).set("tasks.max", "2").set("transform.swap.barrier", "true");
-    std::fs::write(stage.file(), variant(1, "trap-on-poison")).unwrap();
+    let stage = may_lose_a_task(Stage::new("swap-barrier-failed", 2))
+        .set("tasks.max", "2")
+        .set("transform.swap.barrier", "true");
     let mut sluice = stage.start();
     sluice.until("both partitions", |sluice| sluice.has_partitions(2.0));
     stage.produce(100);
     stage.finish(&mut sluice);
-    // Whoever has the partition fails, and then whoever gets it: so the other task is asked at once, while it lives.
-    stage.produce_value(0, "poison");
-    sluice.until("a task to fail", |sluice| sluice.logged(&["\"message\":\"task failed\""]));
-    let answer = stage.upload(&sluice, &variant(2, "stamp"), "");
-    if answer.status == 200 {
-        let done: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(done["tasks_pending"], 0, "{done}");
-    }
+    lose_a_task(&stage, &mut sluice, 0);
+    let done = take_over(&stage, &sluice, &variant(2, "trap-on-poison"));
+    assert_eq!((&done["tasks_changed"], &done["tasks_pending"]), (&1.into(), &0.into()), "{done}");
+    stage.produce(100);
+    stage.finish(&mut sluice);
+    drop(sluice);
+    let made = stage.made();
+    assert!(
+        (0..2).all(|partition| made.range((partition, 0)..(partition + 1, 0)).last().unwrap().1 == &[2]),
+        "{made:?}"
+    );
 }

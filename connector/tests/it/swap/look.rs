@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Stage, digest};
+use super::{Stage, digest, variant};
 use crate::support::letters::LetterTopic;
 use crate::support::sluice::Sluice;
 
@@ -75,4 +75,28 @@ pub(super) fn runs_alone(stage: &Stage, sluice: &mut Sluice, module: &[u8], quar
     let metrics = sluice.metrics();
     assert_eq!(metrics.sum("sluice_transform_quarantined", &[]), quarantined);
     assert_eq!(metrics.sum("sluice_transform_on_probation", &[]), 0.0);
+}
+
+/// Version 1 fails on poison, of which each task bears one record.
+pub(super) fn may_lose_a_task(stage: Stage) -> Stage {
+    std::fs::write(stage.file(), variant(1, "trap-on-poison")).unwrap();
+    stage.set("errors.tolerance", "all").set("errors.budget.max", "1")
+}
+
+/// Has the task of this partition fail. The next one to have the partition bears what it failed on.
+pub(super) fn lose_a_task(stage: &Stage, sluice: &mut Sluice, partition: i32) {
+    for _ in 0..2 {
+        stage.produce_value(partition, "poison");
+    }
+    sluice.until("a task to fail", |sluice| sluice.logged(&["\"message\":\"task failed\""]));
+}
+
+/// Two tasks that have partitions, each with these.
+pub(super) fn partitions_of_tasks(sluice: &Sluice) -> [(u32, Vec<i32>); 2] {
+    let metrics = sluice.metrics();
+    let has = |task: u32, partition: i32| {
+        let labels = [format!("task=\"{task}\""), format!("partition=\"{partition}\"")];
+        metrics.find("sluice_records_consumed_total", &labels.each_ref().map(String::as_str)).is_some()
+    };
+    [0, 1].map(|task| (task, (0..6).filter(|&partition| has(task, partition)).collect()))
 }
