@@ -91,7 +91,7 @@ impl Pipeline {
                 }
             }
             if !rejections.is_empty() {
-                part.version.note_errors(rejections.len() as u64);
+                self.versions.note_refused(&part.version, rejections.len(), Instant::now());
                 let claim = Claim { slot: part.slot, generation: part.generation, range: part.range };
                 // Every part is told of; the first failure is the one that ends the task.
                 failed = failed.and(self.reject(claim, rejections));

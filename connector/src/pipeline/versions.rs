@@ -85,6 +85,14 @@ impl Versions {
         }
     }
 
+    /// Counts records whose lines InfluxDB refused, and judges the version by it: there may be no further batch for long.
+    pub(super) fn note_refused(&self, version: &Version, records: usize, now: Instant) {
+        version.note_errors(records as u64);
+        if let Some(trial) = self.trial_of(version) {
+            trial.judge(now);
+        }
+    }
+
     /// Takes a version back if it is on probation. Gives back whether it is.
     pub(super) fn blame(&self, version: &Version, reason: impl FnOnce() -> String) -> bool {
         let Some(trial) = self.trial_of(version) else { return false };
@@ -118,19 +126,28 @@ impl Versions {
             Standing::Running => return false,
             Standing::Promoted => {
                 let was_everywhere = trial.canary().is_none();
-                self.stable = self.trial.take().map(|(transform, _)| transform).expect("looked at above");
+                let promoted = self.trial.take().map(|(transform, _)| transform).expect("looked at above");
+                self.desk.leave(std::mem::replace(&mut self.stable, promoted).rest());
                 if was_everywhere {
                     return false;
                 }
             }
-            Standing::Over => self.trial = None,
+            Standing::Over => {
+                let over = self.trial.take().map(|(mut transform, _)| transform.rest());
+                self.desk.leave(over.unwrap_or_default());
+            }
         }
         self.span.runs(self.stable.module().version().short_digest());
         true
     }
 
     /// Puts the ordered version in its place.
-    fn change(&mut self, order: Order, started: Instant) {
+    fn change(&mut self, mut order: Order, started: Instant) {
+        // It may have been decided since the last look, and this order made after that.
+        self.end_trial();
+        if let Some(missed) = order.take_missed() {
+            self.desk.leave(std::mem::replace(&mut self.stable, missed).rest());
+        }
         let Order { transform, trial, .. } = order;
         self.span.runs(transform.module().version().short_digest());
         let remains = match trial {
@@ -146,11 +163,15 @@ impl Versions {
                 }
             }
             None => {
-                self.trial = None;
+                if let Some((mut superseded, _)) = self.trial.take() {
+                    self.desk.leave(superseded.rest());
+                }
                 std::mem::replace(&mut self.stable, transform).rest()
             }
         };
         self.desk.finish(started.elapsed(), remains);
+        // An order that was open for long may be of a trial that is decided: no record is given to what was taken back.
+        self.end_trial();
     }
 }
 
@@ -169,7 +190,7 @@ impl Pipeline {
         let ready = |inputs| {
             self.source.holds(inputs) && self.salvage.as_ref().is_none_or(|salvage| salvage.records().holds(inputs))
         };
-        let Some(is_ready) = self.versions.desk.look(|order| ready(order.transform.inputs())) else { return false };
+        let Some(is_ready) = self.versions.desk.look(|order| ready(order.inputs())) else { return false };
         if !is_ready {
             return false;
         }

@@ -194,6 +194,7 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.settle();
+            self.desks.iter().for_each(ControlDesk::free);
             if self.gates.stop.is_set() {
                 break;
             }

@@ -26,6 +26,8 @@ pub struct Order {
     pub trial: Option<Arc<Trial>>,
     /// Whether to wait until every task is at a boundary.
     pub barrier: bool,
+    /// The version that the trial falls back on, where the task has missed that: its order was still open when this one came.
+    missed: Option<Transform>,
 }
 
 /// A task's side.
@@ -85,6 +87,38 @@ pub fn desk() -> (TaskDesk, ControlDesk) {
     (TaskDesk { shared: Arc::clone(&shared), done: 0, pace: Pace::default() }, ControlDesk { shared })
 }
 
+// === impl Order ===
+
+impl Order {
+    /// An order for one task.
+    pub fn new(transform: Transform, trial: Option<Arc<Trial>>, barrier: bool) -> Self {
+        Self { transform, trial, barrier, missed: None }
+    }
+
+    /// Taken out of an order that is carried out: it replaces the stable version before the trial begins.
+    pub fn take_missed(&mut self) -> Option<Transform> {
+        self.missed.take()
+    }
+
+    /// The columns that batches need for it.
+    pub fn inputs(&self) -> Inputs {
+        let missed = self.missed.as_ref().map_or_else(Inputs::default, Transform::inputs);
+        self.transform.inputs().union(missed)
+    }
+
+    /// Comes in the place of one that was never carried out. If that brought the version that this one's trial falls back on, the task
+    /// needs it still. Gives back what nobody needs.
+    fn replace(&mut self, replaced: Self) -> [Option<Transform>; 2] {
+        let mut left = [Some(replaced.transform), replaced.missed];
+        if let Some(trial) = &self.trial {
+            let is_it = |transform: &Transform| Arc::ptr_eq(transform.module().version(), trial.stable());
+            let found = left.iter_mut().find(|transform| transform.as_ref().is_some_and(is_it));
+            self.missed = found.and_then(Option::take);
+        }
+        left
+    }
+}
+
 // === impl TaskDesk ===
 
 impl TaskDesk {
@@ -105,8 +139,9 @@ impl TaskDesk {
 
     /// Takes the open order; `None` while others have to be waited for (`transform.swap.barrier`).
     pub fn take(&mut self) -> Option<Order> {
-        let number = self.shared.order.load(Ordering::Acquire);
         let mut inner = self.shared.lock();
+        // Under the lock: the number is that of the order that is taken.
+        let number = self.shared.order.load(Ordering::Acquire);
         if inner.order.as_ref()?.barrier && inner.released < number {
             if inner.arrived < number {
                 inner.arrived = number;
@@ -126,9 +161,16 @@ impl TaskDesk {
         self.shared.changed.notify_all();
     }
 
-    /// The columns that a candidate wants to be warmed up with.
+    /// Leaves what is left of an instance to be freed by the controller.
+    pub fn leave(&self, remains: Remains) {
+        self.shared.lock().remains.push(remains);
+    }
+
+    /// The columns that a candidate wants to be warmed up with, and those that the open order's version waits for.
     pub fn wanted(&self) -> Inputs {
-        self.shared.lock().wanted
+        let inner = self.shared.lock();
+        let ordered = inner.order.as_ref().map_or_else(Inputs::default, Order::inputs);
+        inner.wanted.union(ordered)
     }
 
     /// Keeps the beginning of a batch now and then.
@@ -167,16 +209,23 @@ impl ControlDesk {
         self.shared.lock().wanted = wanted;
     }
 
+    /// Frees what tasks have left since the last order was waited for. To be called where time does not matter.
+    pub fn free(&self) {
+        let remains = std::mem::take(&mut self.shared.lock().remains);
+        drop(remains);
+    }
+
     /// Gives an order; one that is still open is replaced, and its instance freed.
-    fn give(&self, order: Order) {
+    fn give(&self, mut order: Order) {
         let mut inner = self.shared.lock();
-        let replaced = inner.order.replace(order);
+        let left = inner.order.take().map(|replaced| order.replace(replaced));
+        inner.order = Some(order);
         self.shared.order.fetch_add(1, Ordering::Release);
         if let Some(thread) = &inner.thread {
             thread.unpark();
         }
         drop(inner);
-        drop(replaced);
+        drop(left);
     }
 
     fn release(&self) {

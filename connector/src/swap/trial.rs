@@ -75,7 +75,7 @@ impl Trial {
         canary: Option<Arc<Canary>>,
         tell: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let baseline = stable.tally().error_rate();
+        let baseline = share(stable.tally());
         Self {
             version,
             stable,
@@ -165,12 +165,8 @@ impl Trial {
     }
 
     fn end(&self, reason: String, at_fault: bool) -> bool {
-        let first = self.set(OVER);
-        if first {
-            // Set by whoever ended it, and nobody else can.
-            let _ = self.ending.set(Ending { reason, at_fault });
-        }
-        first
+        // The reason first: whoever sees that the trial is over finds it.
+        self.standing() == Standing::Running && self.ending.set(Ending { reason, at_fault }).is_ok() && self.set(OVER)
     }
 
     fn set(&self, standing: u8) -> bool {
@@ -191,6 +187,11 @@ impl fmt::Debug for Trial {
 /// Whether so many errors are too many: more than the version before had, plus what is allowed, of all records.
 fn exceeds(tally: Tally, baseline: f64, max_error_rate: f64) -> bool {
     tally.errors as f64 > (baseline + max_error_rate) * tally.records.max(RECORDS_MIN) as f64
+}
+
+/// The share of refused records.
+fn share(tally: Tally) -> f64 {
+    tally.errors as f64 / tally.records.max(RECORDS_MIN) as f64
 }
 
 // === impl Canary ===
@@ -272,6 +273,7 @@ mod tests {
         assert!(exceeds(Tally { records: 2, errors: 2 }, 0.0, 0.01));
         assert!(exceeds(Tally { records: 1, errors: 1 }, 0.0, 0.0), "none is allowed");
         assert!(!exceeds(Tally { records: 1000, errors: 1000 }, 0.0, 1.0));
+        assert!(share(Tally { records: 1, errors: 1 }) < 0.02, "not of the version before either");
     }
 
     #[test]

@@ -39,6 +39,9 @@ const THREADS_MAX: usize = 8;
 /// How often a child that has said everything is asked whether it has ended: it has nothing left to do but that.
 const REAP_PAUSE: Duration = Duration::from_millis(1);
 
+/// The child's way to say that it could not work at all: confine itself, read, write. Its words say what, as for all codes.
+const CODE_FAILED: u8 = 1;
+
 /// How often it is asked whether the program stops, while the child is waited for.
 const STOP_POLL: Duration = Duration::from_millis(20);
 
@@ -124,14 +127,13 @@ pub(super) fn in_child(
     name: &str,
     module: &[u8],
 ) -> Result<Vec<u8>, LoadError> {
-    let ended = start(program, limits)
-        .and_then(|child| attend(child, limits.timeout, stop, module))
-        .map_err(|source| LoadError::Compiler { name: name.to_owned(), program: program.into(), source })?;
+    let failed = |source| LoadError::Compiler { name: name.to_owned(), program: program.into(), source };
+    let ended = start(program, limits).and_then(|child| attend(child, limits.timeout, stop, module)).map_err(failed)?;
     // However it has ended then: perhaps because we did it.
     if stop.is_set() {
         return Err(LoadError::Stopped { name: name.to_owned() });
     }
-    ended.judge(name, limits)
+    ended.ran().map_err(failed)?.judge(name, limits)
 }
 
 fn start(program: &Path, limits: &CompileLimits) -> io::Result<Child> {
@@ -228,6 +230,18 @@ impl Drop for Running {
 // === impl Ended ===
 
 impl Ended {
+    /// Itself, unless it never came to the module.
+    fn ran(self) -> io::Result<Self> {
+        match self.status.and_then(|status| status.code()) {
+            Some(code) if code == i32::from(CODE_FAILED) && !self.wants_memory() => Err(io::Error::other(self.words)),
+            _ => Ok(self),
+        }
+    }
+
+    fn wants_memory(&self) -> bool {
+        NO_MEMORY.iter().any(|words| self.words.contains(words))
+    }
+
     /// Its machine code, or what to tell of the module.
     fn judge(self, name: &str, limits: &CompileLimits) -> Result<Vec<u8>, LoadError> {
         let timeout =
@@ -246,7 +260,7 @@ impl Ended {
             return Err(timeout());
         }
         // Whoever kills it, if not we, is the system for want of memory.
-        if killed_by(Signal::KILL) || NO_MEMORY.iter().any(|words| self.words.contains(words)) {
+        if killed_by(Signal::KILL) || self.wants_memory() {
             let (name, memory_max_bytes) = (name.to_owned(), limits.memory_max_bytes);
             return Err(LoadError::CompileMemory { name, memory_max_bytes, reason: self.how(status).into() });
         }

@@ -27,7 +27,8 @@ pub struct Version {
 pub struct Tally {
     /// Records that it was given.
     pub records: u64,
-    /// Those of them that it rejected or failed on, or whose lines were refused.
+    /// Those of them that it rejected, or whose lines were refused. Failures are not counted: a version on probation is compared with the
+    /// one before on the very records.
     pub errors: u64,
 }
 

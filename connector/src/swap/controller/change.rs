@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{ABOUT_SWAP, OnTrial, Worker};
 use crate::config::SwapConfig;
 use crate::metrics::{SwapOutcome, SwapStep};
 use crate::swap::desk::{self, Carried, ControlDesk, Order};
-use crate::swap::history::Source;
+use crate::swap::history::{History, Source};
 use crate::swap::now_ms;
 use crate::swap::service::{Done, Gate, Refused, Request};
 use crate::swap::shadow::Report;
@@ -21,11 +21,14 @@ const SWITCH_PATIENCE: Duration = Duration::from_secs(10);
 impl Worker {
     /// Gives every task an instance of its own, and waits until they have changed.
     pub(super) fn switch(&mut self, module: Module, report: &Report) -> Result<Carried, Refused> {
+        // Whatever became of the version on probation meanwhile is its own: it is superseded only if it still runs.
+        self.settle();
         let trial = self.new_trial(&module);
         let orders: Vec<_> = self.orders(&module, trial.as_ref())?;
-        self.history.switch(serde_json::to_value(report).ok(), now_ms());
-        // A start after this one died runs the version before: this one has proved nothing.
-        self.shelf.save(&self.history).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+        // A start after this process died runs the version before: this one has proved nothing.
+        self.certain(|history| {
+            history.switch(serde_json::to_value(report).ok(), now_ms());
+        })?;
         let carried = desk::carry_out(orders, SWITCH_PATIENCE);
         self.metrics().step(SwapStep::Switch, carried.pause);
         self.board.clear_warning(ABOUT_SWAP);
@@ -42,6 +45,16 @@ impl Worker {
         self.show();
         self.save();
         Ok(carried)
+    }
+
+    /// Changes the history and saves it. If that fails nothing has happened.
+    fn certain(&mut self, change: impl FnOnce(&mut History)) -> Result<(), Refused> {
+        let before = self.history.clone();
+        change(&mut self.history);
+        self.shelf.save(&self.history).map_err(|error| {
+            self.history = before;
+            Refused::new(Gate::State, crate::trace(&error))
+        })
     }
 
     fn new_trial(&self, module: &Module) -> Option<Arc<Trial>> {
@@ -62,7 +75,7 @@ impl Worker {
         alive
             .map(|desk| {
                 let transform = self.gates.instance(module)?;
-                Ok((desk.clone(), Order { transform, trial: trial.cloned(), barrier: self.swap().barrier }))
+                Ok((desk.clone(), Order::new(transform, trial.cloned(), self.swap().barrier)))
             })
             .collect()
     }
@@ -82,6 +95,14 @@ impl Worker {
                 });
             }
             self.settle();
+            // It was taken back by itself at this moment: what was asked for is done.
+            if self.running().digest() != from {
+                return Ok(Done {
+                    outcome: "switched".to_owned(),
+                    tasks_changed: self.alive(),
+                    ..self.done(self.running().digest(), from)
+                });
+            }
         }
         let Some(digest) = self.history.previous().map(str::to_owned) else {
             return Err(Refused::new(Gate::Unknown, "there is no version before this one to go back to"));
@@ -91,14 +112,16 @@ impl Worker {
         let module = self.gates.load_kept(&name, &bytes, &digest)?;
         self.gates.configure(&module)?;
         let orders = self.orders(&module, None)?;
-        self.history.begin(&digest, Source::Rollback, now_ms());
-        self.history.switch(None, now_ms());
-        self.history.promote(now_ms());
-        self.shelf.save(&self.history).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+        self.certain(|history| {
+            history.begin(&digest, Source::Rollback, now_ms());
+            history.switch(None, now_ms());
+            history.promote(now_ms());
+        })?;
         let carried = desk::carry_out(orders, SWITCH_PATIENCE);
         self.stable = module;
         self.metrics().outcome(SwapOutcome::RolledBack);
         self.show();
+        self.save();
         tracing::warn!(digest, before = from, "transform rolled back on request");
         Ok(Done {
             outcome: "switched".to_owned(),
@@ -114,6 +137,8 @@ impl Worker {
         let Some(on_trial) = &self.trial else { return };
         let due = on_trial.trial.first_record().is_some_and(|first| first.elapsed() >= self.swap().probation);
         if due {
+            // Refused lines may have come back since its last batch.
+            on_trial.trial.judge(Instant::now());
             on_trial.trial.promote();
         }
         match on_trial.trial.standing() {

@@ -110,6 +110,19 @@ impl Stage {
         self.topic.produce(&records.collect::<Vec<_>>());
     }
 
+    /// Produces one record with this value.
+    pub(crate) fn produce_value(&self, partition: i32, value: &str) {
+        let offset = self.topic.end_offsets_produced()[&partition];
+        self.topic.produce(&[Record::other(partition, timestamp(offset), Some(value))]);
+    }
+
+    /// Produces so many records into one partition.
+    pub(crate) fn produce_into(&self, partition: i32, records: i64) {
+        let end = self.topic.end_offsets_produced()[&partition];
+        let record = |offset| Record::other(partition, timestamp(offset), Some("some value"));
+        self.topic.produce(&(end..end + records).map(record).collect::<Vec<_>>());
+    }
+
     /// Produces without a break while `during` runs.
     pub(crate) fn under_load<T>(&self, during: impl FnOnce() -> T) -> T {
         let over = AtomicBool::new(false);

@@ -112,7 +112,8 @@ proptest! {
         let fates = fate::of_records(&output, &batch, &mut Stamper::new("t", 0, Tiebreak::Offset));
 
         let partition = TopicPartition::new("t", 0);
-        let origin = Origin { partition: &partition, slot: 0, generation: 0, records: None };
+        let version = Arc::new(crate::transform::Version::new("00ff", "test"));
+        let origin = Origin { partition: &partition, slot: 0, generation: 0, version: &version, records: None };
         let mut assembler = Assembler::new(&bodies());
         let mut appended = Appended::default();
         let mut stamper = Stamper::new("t", 0, Tiebreak::Offset);

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use crate::bindings::{Batch, Output};
+use crate::bindings::sluice::transform::log::{self, Level};
 use crate::{Behaviour, column, count, nothing, ok, reject, string};
 
 /// `variant:`, eight digits, a colon, a mode of up to sixteen characters, blanks.
@@ -30,11 +31,28 @@ pub(crate) const MODES: &[(&str, Behaviour)] = &[
     }),
     ("other-type", |batch| stamped(batch, |_| Fate::OtherType)),
     ("other-name", |batch| stamped(batch, |_| Fate::OtherName)),
+    ("trap-on-poison", |batch| {
+        for record in 0..count(batch) {
+            assert!(string(&batch.values.column, record) != b"poison", "the value is poison");
+        }
+        stamped(batch, |_| Fate::Line)
+    }),
+    ("tell-slowly", |batch| {
+        log::write(Level::Info, &format!("begin {}", number()));
+        (0..SLOW_TURNS).for_each(|turn| {
+            black_box(turn);
+        });
+        log::write(Level::Info, &format!("end {}", number()));
+        stamped(batch, |_| Fate::Line)
+    }),
     ("trap-at-10000", |batch| {
         assert!(!late(batch), "ten thousand records are enough");
         stamped(batch, |_| Fate::Line)
     }),
 ];
+
+/// Some tenths of a second.
+const SLOW_TURNS: u32 = 200_000_000;
 
 /// What becomes of a record.
 enum Fate {
