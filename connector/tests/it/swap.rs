@@ -7,6 +7,7 @@ mod cli;
 mod hundred;
 mod kill;
 mod letters;
+mod logs;
 mod look;
 mod on_request;
 mod probation;

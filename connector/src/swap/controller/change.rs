@@ -122,7 +122,7 @@ impl Worker {
         self.metrics().outcome(SwapOutcome::RolledBack);
         self.show();
         self.save();
-        tracing::warn!(digest, before = from, "transform rolled back on request");
+        tracing::info!(digest, before = from, "transform rolled back on request");
         Ok(Done {
             outcome: "switched".to_owned(),
             tasks_changed: carried.changed,
@@ -166,12 +166,16 @@ impl Worker {
         self.metrics().outcome(SwapOutcome::RolledBack);
         self.metrics().quarantined(self.history.quarantined.len());
         let (digest, back) = (module.digest(), self.stable.digest());
-        let quarantined = if at_fault { "; it is refused until its bytes change" } else { "" };
-        tracing::warn!(digest, back, reason, quarantined = at_fault, "new version of the transform taken back");
-        self.board.warn(
-            ABOUT_SWAP,
-            &format!("version sha256:{digest} was taken back, sha256:{back} runs again{quarantined}: {reason}"),
-        );
+        if at_fault {
+            tracing::warn!(digest, back, reason, "new version of the transform taken back");
+            let warning = format!(
+                "version sha256:{digest} was taken back, sha256:{back} runs again; it is refused until its bytes change: {reason}"
+            );
+            self.board.warn(ABOUT_SWAP, &warning);
+        } else {
+            tracing::info!(digest, back, "new version of the transform taken back on request");
+            self.board.clear_warning(ABOUT_SWAP);
+        }
         self.show();
         self.save();
     }

@@ -25,7 +25,12 @@ impl Worker {
             }
             return Ok(Done { outcome: "unchanged".to_owned(), ..self.done(offered.digest, previous) });
         }
-        tracing::debug!(digest = offered.digest, source = ?offered.source, dry_run, "looking at a new version of the transform");
+        tracing::debug!(
+            digest = offered.digest,
+            source = offered.source.label(),
+            dry_run,
+            "looking at a new version of the transform"
+        );
         let passed = self.pass(offered, dry_run);
         let result = passed.and_then(|passed| {
             let Passed { module, report } = passed;
@@ -46,7 +51,7 @@ impl Worker {
             tracing::info!(
                 digest = offered.digest,
                 before = done.previous,
-                source = ?offered.source,
+                source = offered.source.label(),
                 probation_ms,
                 took_ms = started.elapsed().as_millis() as u64,
                 pause_us = carried.pause.as_micros() as u64,
@@ -71,9 +76,17 @@ impl Worker {
                 digest = offered.digest,
                 gate = refused.gate.label(),
                 reason = refused.reason,
+                source = offered.source.label(),
                 "new version of the transform would be refused"
             ),
             Err(refused) => self.refused(offered, refused),
+            Ok(_) if dry_run => {
+                tracing::info!(
+                    digest = offered.digest,
+                    source = offered.source.label(),
+                    "new version of the transform would be taken"
+                );
+            }
             Ok(_) => {}
         }
         result
@@ -124,7 +137,7 @@ impl Worker {
         self.metrics().outcome(SwapOutcome::Refused);
         self.save();
         let (digest, gate, reason) = (offered.digest, refused.gate.label(), &refused.reason);
-        tracing::warn!(digest, gate, reason, source = ?offered.source, "new version of the transform refused");
+        tracing::warn!(digest, gate, reason, source = offered.source.label(), "new version of the transform refused");
         self.board.warn(ABOUT_SWAP, &format!("a new version, sha256:{digest}, was refused ({gate}): {reason}"));
     }
 }

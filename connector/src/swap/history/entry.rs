@@ -90,6 +90,20 @@ pub enum Outcome {
     Interrupted,
 }
 
+// === impl Source ===
+
+impl Source {
+    /// As it stands in the history and in logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::File => "file",
+            Self::Upload => "upload",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
 // === impl Entry ===
 
 impl Entry {
