@@ -76,8 +76,6 @@ struct Offered<'a> {
     digest: &'a str,
     signature: Option<&'a [u8]>,
     source: Source,
-    /// Whether it has passed the gates before.
-    is_kept: bool,
 }
 
 // === impl Controller ===
@@ -221,14 +219,7 @@ impl Worker {
                 self.board.clear_warning(ABOUT_FILE);
                 let name = self.config().transform.module.to_string();
                 let signature = signature.as_deref();
-                let offered = Offered {
-                    name: &name,
-                    bytes: &bytes,
-                    digest: &digest,
-                    signature,
-                    source: Source::File,
-                    is_kept: false,
-                };
+                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File };
                 // Told in the log, in the history and on the board.
                 let _ = self.take_in(&offered, false);
             }
@@ -256,17 +247,17 @@ impl Worker {
 
     fn requested(&mut self, candidate: Candidate) -> Result<Done, Refused> {
         let Candidate { module, signature, dry_run } = candidate;
-        let (digest, bytes) = match module {
-            CandidateModule::Bytes(bytes) => (digest_of(&bytes), bytes),
+        let (digest, bytes, signature) = match module {
+            CandidateModule::Bytes(bytes) => (digest_of(&bytes), bytes, signature),
             CandidateModule::Digest(digest) => {
                 let bytes = self.kept(&digest)?;
-                (digest, bytes)
+                let signature =
+                    signature.map_or_else(|| self.kept_signature(&digest), |signature| Ok(Some(signature)))?;
+                (digest, bytes, signature)
             }
         };
-        let is_kept = self.history.has_passed(&digest);
         let (name, signature) = (format!("sha256:{digest}"), signature.as_deref());
-        let offered =
-            Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload, is_kept };
+        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload };
         self.take_in(&offered, dry_run)
     }
 
@@ -278,6 +269,10 @@ impl Worker {
                 format!("no module sha256:{digest} is kept: the last ten are, see the history at /sluice/connectors/{}/transform", self.config().name),
             )
         })
+    }
+
+    fn kept_signature(&self, digest: &str) -> Result<Option<Vec<u8>>, Refused> {
+        self.shelf.signature(digest).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))
     }
 
     /// Brings what is shown up to date.

@@ -63,16 +63,10 @@ impl Gates {
     ///
     /// The gate that it did not pass.
     pub fn load(&self, name: &str, bytes: &[u8], digest: &str, signature: Option<&[u8]>) -> Result<Module, Refused> {
-        self.policy.check(digest, signature).map_err(|error| Refused::new(Gate::Policy, error.to_string()))?;
-        self.load_shipped(name, bytes)
-    }
-
-    /// The same for a module that is part of this program, which no policy is asked about.
-    ///
-    /// # Errors
-    ///
-    /// The gate that it did not pass.
-    pub fn load_shipped(&self, name: &str, bytes: &[u8]) -> Result<Module, Refused> {
+        // What is part of this program may always run.
+        if !builtin::is_shipped(bytes) {
+            self.policy.check(digest, signature).map_err(|error| Refused::new(Gate::Policy, error.to_string()))?;
+        }
         let loaded = self.loader.load(name, bytes).map_err(|error| Refused::new(Gate::Load, crate::trace(&error)))?;
         self.metrics.step(SwapStep::Structure, loaded.took.structure);
         self.metrics.step(SwapStep::Compile, loaded.took.compile);
@@ -90,19 +84,6 @@ impl Gates {
         self.instance_to_try(module)?;
         self.metrics.step(SwapStep::Configure, started.elapsed());
         Ok(())
-    }
-
-    /// The same for one that has passed all gates before and was kept. Its signature was not, but what it vouched for is the digest, which
-    /// is the same.
-    ///
-    /// # Errors
-    ///
-    /// The gate that it does not pass any more.
-    pub fn load_kept(&self, name: &str, bytes: &[u8], digest: &str) -> Result<Module, Refused> {
-        if !builtin::is_shipped(bytes) {
-            self.policy.check_digest(digest).map_err(|error| Refused::new(Gate::Policy, error.to_string()))?;
-        }
-        self.load_shipped(name, bytes)
     }
 
     /// A configured instance.

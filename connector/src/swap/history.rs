@@ -77,15 +77,6 @@ impl History {
         self.good.iter().rev().nth(1).map(String::as_str)
     }
 
-    /// Whether these bytes have passed every gate before.
-    pub fn has_passed(&self, digest: &str) -> bool {
-        let ran = |outcome| {
-            matches!(outcome, Outcome::Started | Outcome::OnProbation | Outcome::Promoted | Outcome::RolledBack)
-        };
-        let passed = |entry: &Entry| entry.digest == digest && ran(entry.outcome);
-        self.good.iter().any(|good| good == digest) || self.entries.iter().any(passed)
-    }
-
     /// Whether these bytes were taken back by themselves before.
     pub fn is_quarantined(&self, digest: &str) -> bool {
         self.quarantined.contains_key(digest)

@@ -72,30 +72,36 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
     let stable = match start {
         Start::Configured => {
             let found = found.map_err(|reason| StartError::Missing { module: configured.clone(), reason })?;
-            let stable = load(gates, &configured, &found)?;
-            gates.configure(&stable)?;
-            shelf.keep(&found.digest, &found.bytes)?;
-            history.started(&configured, &found.digest, now_ms());
-            stable
+            begin(gates, &mut shelf, &mut history, &found)?
         }
-        Start::Good(_) => {
-            warning = unfit(gates, &found, &history);
-            last_good(gates, &shelf, &history)?
-        }
-        Start::Changed { .. } => {
-            let stable = last_good(gates, &shelf, &history)?;
-            let changed = found.map_err(|reason| Refused::new(Gate::Unknown, reason));
-            match changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found)) {
-                Ok(module) => trial = Some(module),
-                Err(refused) => warning = Some((ABOUT_SWAP, changed_in_vain(&configured, digest.as_deref(), &refused))),
+        start => match last_good(gates, &shelf, &history, found.as_ref().ok()) {
+            Ok(stable) => {
+                match start {
+                    Start::Changed { .. } => {
+                        let changed = found.map_err(|reason| Refused::new(Gate::Unknown, reason));
+                        let changed = changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found));
+                        let told = |refused| (ABOUT_SWAP, changed_in_vain(&configured, digest.as_deref(), &refused));
+                        trial = changed.map_err(|refused| warning = Some(told(refused))).ok();
+                    }
+                    Start::Interrupted { retry: is_undecided, .. } => {
+                        retry = is_undecided;
+                        warning = Some((ABOUT_SWAP, died(&history, retry)));
+                    }
+                    Start::Configured | Start::Good(_) => warning = unfit(gates, &found, &history),
+                }
+                stable
             }
-            stable
-        }
-        Start::Interrupted { retry: is_undecided, .. } => {
-            retry = is_undecided;
-            warning = Some((ABOUT_SWAP, died(&history, retry)));
-            last_good(gates, &shelf, &history)?
-        }
+            // Module and settings may have changed together, so that the version before does not take the settings of the new one.
+            Err(StartError::Refused(refused)) => {
+                let other = |found: &Found| {
+                    history.last_good() != Some(&*found.digest) && !history.is_quarantined(&found.digest)
+                };
+                let Some(found) = found.ok().filter(other) else { return Err(refused.into()) };
+                warning = Some((ABOUT_SWAP, no_way_back(&configured, &history, &refused)));
+                begin(gates, &mut shelf, &mut history, &found)?
+            }
+            Err(error) => return Err(error),
+        },
     };
     shelf.save(&history)?;
     if let Some((about, warning)) = &warning {
@@ -109,6 +115,24 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
     // Of a file that is not there, too: its old bytes are nothing new when they are back.
     let known = if trial.is_some() { digest } else { history.seen.clone() };
     Ok(First { stable, trial, history, shelf, known, retry, warning })
+}
+
+/// Begins with what is configured: it is the first version, and there is none to fall back on.
+fn begin(gates: &Gates, shelf: &mut Shelf, history: &mut History, found: &Found) -> Result<Module, StartError> {
+    let configured = gates.config.transform.module.to_string();
+    let module = load(gates, &configured, found)?;
+    gates.configure(&module)?;
+    shelf.keep(&found.digest, &found.bytes)?;
+    shelf.keep_signature(&found.digest, found.signature.as_deref())?;
+    history.started(&configured, &found.digest, now_ms());
+    Ok(module)
+}
+
+fn no_way_back(configured: &str, history: &History, refused: &Refused) -> String {
+    let (digest, gate, reason) = (history.last_good().unwrap_or("unknown"), refused.gate.label(), &refused.reason);
+    format!(
+        "the version that ran last, sha256:{digest}, can't run any more ({gate}), so {configured} runs without one to fall back on: {reason}"
+    )
 }
 
 /// Why what is configured does not run, if it could not be had or may not be tried.
@@ -159,7 +183,10 @@ fn find(module: &ModuleRef, shelf: &Shelf) -> Result<Found, String> {
         },
         ModuleRef::Path(path) => watch::read(path).map_err(|error| crate::trace(&error)),
         ModuleRef::Digest(digest) => match shelf.module(digest) {
-            Ok(Some(bytes)) => Ok(whole(digest.clone(), bytes)),
+            Ok(Some(bytes)) => {
+                let signature = shelf.signature(digest).map_err(|error| crate::trace(&error))?;
+                Ok(Found { signature, ..whole(digest.clone(), bytes) })
+            }
             Ok(None) => Err("it is not kept in state.dir: upload it, or name its file".to_owned()),
             Err(error) => Err(crate::trace(&error)),
         },
@@ -167,24 +194,24 @@ fn find(module: &ModuleRef, shelf: &Shelf) -> Result<Found, String> {
 }
 
 fn load(gates: &Gates, name: &str, found: &Found) -> Result<Module, Refused> {
-    match &gates.config.transform.module {
-        ModuleRef::Builtin(_) => gates.load_shipped(name, &found.bytes),
-        ModuleRef::Path(_) | ModuleRef::Digest(_) => {
-            gates.load(name, &found.bytes, &found.digest, found.signature.as_deref())
-        }
-    }
+    gates.load(name, &found.bytes, &found.digest, found.signature.as_deref())
 }
 
-/// The newest good version whose bytes are there. It was looked at by every gate; of what can have changed since, the list of digests and the
-/// connector's settings are asked again.
-fn last_good(gates: &Gates, shelf: &Shelf, history: &History) -> Result<Module, StartError> {
+/// The newest good version whose bytes are there. It passed every gate, and policy and settings may have changed since, so it passes again
+/// those that need no records. If it is what the file has, the signature beside that counts, too.
+fn last_good(gates: &Gates, shelf: &Shelf, history: &History, found: Option<&Found>) -> Result<Module, StartError> {
     let Some((digest, bytes)) = shelf.last_good(history) else {
         return Err(StartError::Missing {
             module: gates.config.transform.module.to_string(),
             reason: "its history names versions that are not in the state folder any more; remove that connector's folder there to begin anew".to_owned(),
         });
     };
-    let module = gates.load_kept(&format!("sha256:{digest}"), &bytes, &digest)?;
+    let beside = found.filter(|found| *found.digest == *digest).and_then(|found| found.signature.clone());
+    let signature = match beside {
+        Some(signature) => Some(signature),
+        None => shelf.signature(&digest)?,
+    };
+    let module = gates.load(&format!("sha256:{digest}"), &bytes, &digest, signature.as_deref())?;
     gates.configure(&module)?;
     Ok(module)
 }
@@ -208,6 +235,7 @@ fn changed_module(gates: &Gates, shelf: &mut Shelf, history: &mut History, found
     shelf.keep(&found.digest, &found.bytes).and_then(|()| shelf.save(history)).map_err(state)?;
     let name = gates.config.transform.module.to_string();
     let configured = load(gates, &name, found).and_then(|module| {
+        shelf.keep_signature(&found.digest, found.signature.as_deref()).map_err(state)?;
         // From here on its code runs.
         history.step(Gate::Configure.label());
         shelf.save(history).map_err(state)?;

@@ -109,7 +109,8 @@ impl Worker {
         };
         let bytes = self.kept(&digest)?;
         let name = format!("sha256:{digest}");
-        let module = self.gates.load_kept(&name, &bytes, &digest)?;
+        let signature = self.kept_signature(&digest)?;
+        let module = self.gates.load(&name, &bytes, &digest, signature.as_deref())?;
         self.gates.configure(&module)?;
         let orders = self.orders(&module, None)?;
         self.certain(|history| {

@@ -10,7 +10,6 @@ use crate::swap::history::Source;
 use crate::swap::now_ms;
 use crate::swap::service::{Done, Gate, Refused, stopping};
 use crate::swap::store::StoreError;
-use crate::transform::builtin;
 
 impl Worker {
     /// Takes a module through the gates and, unless it is a dry run, gives the order to switch.
@@ -110,13 +109,11 @@ impl Worker {
             kept.and_then(|()| self.shelf.save(&self.history)).map_err(state)?;
         }
         let Offered { name, bytes, digest, signature, .. } = *offered;
-        let module = if offered.is_kept {
-            self.gates.load_kept(name, bytes, digest)?
-        } else if builtin::is_shipped(bytes) {
-            self.gates.load_shipped(name, bytes)?
-        } else {
-            self.gates.load(name, bytes, digest, signature)?
-        };
+        let module = self.gates.load(name, bytes, digest, signature)?;
+        if !dry_run {
+            // Not before the policy has found it good.
+            self.shelf.keep_signature(digest, signature).map_err(state)?;
+        }
         // From here on its code runs, and if that brought the process down, whoever looks for the reason is to know where.
         let mut at = |gate: Gate| {
             if dry_run {

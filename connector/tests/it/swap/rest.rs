@@ -363,3 +363,35 @@ fn only_signed_modules_may_run() {
     std::fs::write(&sidecar, signature(&key, &three)).unwrap();
     sluice.until("the signed file to run", |sluice| stage.runs(sluice, &three));
 }
+
+#[test]
+fn a_version_that_ran_without_a_signature_needs_one_once_they_are_required() {
+    let (key, trusted) = key();
+    let (one, two) = (variant(1, "stamp"), variant(2, "stamp"));
+    let stage = Stage::with("rest-later-signed", &[("transform.probation.ms", "0")]);
+    let sluice = stage.started();
+    assert_eq!(json(&stage.upload(&sluice, &two, ""))["outcome"], "switched");
+    sluice.stop();
+
+    std::fs::write(stage.file().with_extension("wasm.sig"), signature(&key, &one)).unwrap();
+    let stage = stage.set("transform.require.signature", "true");
+    let sluice = stage.start_with(&["--set", &trusted]);
+    stage.runs(&sluice, &one).unwrap();
+    stage.warned(&sluice, &[&digest(&two), "can't run any more (policy)", "no signature"]).unwrap();
+    refused(&stage.put_known(&sluice, &two), 422, Some("policy"), &["no signature"]);
+    let body = format!(r#"{{"module": "sha256:{}"}}"#, digest(&two));
+    let headers = [("sluice-signature", &*signature(&key, &two))];
+    assert_eq!(json(&stage.put(&sluice, "application/json", &headers, body.as_bytes()))["outcome"], "switched");
+    // Its signature is kept with it: the next start needs no other.
+    sluice.stop();
+    let sluice = stage.start_with(&["--set", &trusted]);
+    stage.runs(&sluice, &two).unwrap();
+    assert_eq!(stage.warnings(&sluice), [""; 0]);
+    sluice.stop();
+    // By another key: neither may run, and the start says which.
+    let (_, other) = self::key();
+    let mut sluice = stage.start_with(&["--set", &other]);
+    assert_eq!(sluice.wait(), Some(2));
+    let log = sluice.log();
+    assert!(log.contains(&digest(&one)) && log.contains("by none of the 1 keys"), "{log}");
+}

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::stage::json;
 use super::{Stage, digest, variant};
+use crate::sandbox;
 use crate::support::http;
 use crate::support::services;
 use crate::support::sluice::Sluice;
@@ -213,4 +214,29 @@ fn two_connectors_with_the_same_file_swap_each_by_itself() {
     let answer = http::post(&other.url(&sluice, "/rollback"), "").unwrap();
     assert_eq!(answer.status, 404, "{answer:?}");
     assert_eq!(stage.roll_back(&sluice).status, 200);
+}
+
+#[test]
+fn module_and_settings_may_change_together() {
+    let stage = Stage::with("together", &[]);
+    stage.replace(sandbox::core());
+    stage.started().stop();
+    // The old version refuses this setting, the new one does not know it.
+    let stage = stage.set("transform.config.mode", "configure-error");
+    let mut refused = stage.start();
+    assert_eq!(refused.wait(), Some(2));
+    assert!(refused.log().contains("refuses every configuration"), "{}", refused.log());
+    stage.replace(&variant(2, "stamp"));
+    let mut sluice = stage.start();
+    let state = stage.transform(&sluice);
+    assert_eq!(
+        (&state["state"], &state["current"]["digest"]),
+        (&"stable".into(), &digest(&variant(2, "stamp")).into())
+    );
+    stage.warned(&sluice, &[&digest(sandbox::core()), "can't run any more (configure)"]).unwrap();
+    produce(&stage, &mut sluice);
+    sluice.stop();
+    let sluice = stage.start();
+    stage.runs(&sluice, &variant(2, "stamp")).unwrap();
+    assert_eq!(stage.warnings(&sluice), [""; 0]);
 }
