@@ -177,3 +177,21 @@ fn a_stop_ends_a_warm_up_that_loops() {
     let stage = Stage::with("stop-warm-up", &[("transform.timeout.ms", "300000")]);
     stopped_at(&stage, &variant(2, "loop"), "warm_up");
 }
+
+#[test]
+fn an_end_because_every_task_has_failed_is_in_order_for_the_candidate() {
+    let stage = Stage::with("stop-failed", &[("transform.timeout.ms", "300000")]);
+    stage.replace(&variant(1, "reject-late"));
+    let mut sluice = stage.started();
+    let looping = variant(2, "configure-loop");
+    let waiting = stage.send(&sluice, &looping);
+    sluice.until("the candidate to loop", |_| stage.is_at(&looping, "configure"));
+    // Too many for version 1, and nothing tolerates that: no task is left that would have to be waited for.
+    stage.produce(12_000);
+    assert_eq!(sluice.wait(), Some(1));
+    drop(waiting);
+    let history = stage.history();
+    assert!(history["pending"].is_null(), "{history}");
+    let last = history["entries"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["digest"], &last["outcome"]), (&digest(&looping).into(), &"interrupted".into()), "{history}");
+}
