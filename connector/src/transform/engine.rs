@@ -112,10 +112,10 @@ impl Module {
         Self { engine, version: Arc::new(Version::new(digest, name)), pre: Arc::new(pre) }
     }
 
-    /// The same machine code as another version of this name: spares tests the compilation.
+    /// The same machine code as another version, of this name and a digest of its own: spares tests the compilation.
     #[cfg(test)]
     pub(crate) fn again(&self, name: &str) -> Self {
-        Self { version: Arc::new(Version::new(self.digest(), name)), ..self.clone() }
+        Self { version: Arc::new(Version::new(&super::digest_of(name.as_bytes()), name)), ..self.clone() }
     }
 
     /// Where it came from: `builtin:<name>` or a path.
