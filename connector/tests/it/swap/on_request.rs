@@ -32,7 +32,7 @@ fn each_request_goes_one_version_further_back() {
     let stage = Stage::new("swap-further", 2).set("transform.probation.ms", "0").set("tasks.max", "2");
     let mut sluice = stage.start();
     let [first, second, third] = [1, 2, 3].map(|number| variant(number, "stamp"));
-    let mut round = |sluice: &mut _| {
+    let round = |sluice: &mut _| {
         stage.produce(100);
         stage.finish(sluice);
     };
