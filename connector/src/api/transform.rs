@@ -68,7 +68,7 @@ pub(super) async fn put(
         // Nobody's bytes are kept who may not send them.
         Err(refused) => {
             body::discard(body).await;
-            return Ok(refused);
+            return Ok(*refused);
         }
     };
     let module = match kind {
@@ -80,13 +80,13 @@ pub(super) async fn put(
 }
 
 /// What can be told of a request before its body is read.
-fn asked(api: &ApiState, name: &str, head: &request::Parts) -> Result<(SwapHandle, Kind, bool), Response> {
-    let wrong = IntoResponse::into_response;
+fn asked(api: &ApiState, name: &str, head: &request::Parts) -> Result<(SwapHandle, Kind, bool), Box<Response>> {
+    let wrong = |error: ApiError| Box::new(error.into_response());
     let swap = find(api, name).map_err(wrong)?;
     let kind = kind(&head.headers).map_err(wrong)?;
     let dry_run = is_dry_run(head.uri.query().unwrap_or_default()).map_err(wrong)?;
     if kind == Kind::Module {
-        swap.may_upload().map_err(|refused| answer(Err(refused)))?;
+        swap.may_upload().map_err(|refused| Box::new(answer(Err(refused))))?;
     }
     Ok((swap, kind, dry_run))
 }

@@ -9,7 +9,9 @@ use crate::swap::gates::Passed;
 use crate::swap::history::Source;
 use crate::swap::now_ms;
 use crate::swap::service::{Done, Gate, Refused, stopping};
+use crate::swap::shadow::Report;
 use crate::swap::store::StoreError;
+use crate::transform::engine::Module;
 
 impl Worker {
     /// Takes a module through the gates and, unless it is a dry run, gives the order to switch.
@@ -30,9 +32,7 @@ impl Worker {
             dry_run,
             "looking at a new version of the transform"
         );
-        let passed = self.pass(offered, dry_run);
-        let result = passed.and_then(|passed| {
-            let Passed { module, report } = passed;
+        let result = self.pass(offered, dry_run).and_then(|Passed { module, report }| {
             let done = Done {
                 warnings: report.warnings(),
                 report: Some(report.clone()),
@@ -41,54 +41,63 @@ impl Worker {
             if dry_run {
                 return Ok(Done { outcome: "dry_run".to_owned(), ..done });
             }
-            let probation_ms = self.swap().probation.as_millis() as u64;
-            if self.gates.stop.is_set() {
-                return Err(stopping());
-            }
-            let carried = self.switch(module, &report)?;
-            self.metrics().step(SwapStep::Total, started.elapsed());
-            tracing::info!(
-                digest = offered.digest,
-                before = done.previous,
-                source = offered.source.label(),
-                probation_ms,
-                took_ms = started.elapsed().as_millis() as u64,
-                pause_us = carried.pause.as_micros() as u64,
-                tasks = carried.changed,
-                tasks_pending = carried.pending,
-                "transform switched"
-            );
-            Ok(Done {
-                outcome: "switched".to_owned(),
-                tasks_changed: carried.changed,
-                tasks_pending: carried.pending,
-                pause_us: carried.pause.as_micros() as u64,
-                probation_ms,
-                ..done
-            })
+            self.take_over(offered, module, &report, done, started)
         });
         self.desks.iter().for_each(|desk| desk.widen(Inputs::default()));
+        let (digest, source) = (offered.digest, offered.source.label());
         match &result {
             // Ended in the middle, so nothing it failed at says anything. What the history says is done by the end of the controller.
             Err(_) if self.gates.stop.is_set() => return Err(stopping()),
-            Err(refused) if dry_run => tracing::info!(
-                digest = offered.digest,
-                gate = refused.gate.label(),
-                reason = refused.reason,
-                source = offered.source.label(),
-                "new version of the transform would be refused"
-            ),
-            Err(refused) => self.refused(offered, refused),
-            Ok(_) if dry_run => {
+            Err(Refused { gate, reason, .. }) if dry_run => {
                 tracing::info!(
-                    digest = offered.digest,
-                    source = offered.source.label(),
-                    "new version of the transform would be taken"
+                    digest,
+                    gate = gate.label(),
+                    reason,
+                    source,
+                    "new version of the transform would be refused"
                 );
             }
+            Err(refused) => self.refused(offered, refused),
+            Ok(_) if dry_run => tracing::info!(digest, source, "new version of the transform would be taken"),
             Ok(_) => {}
         }
         result
+    }
+
+    /// What has passed all gates takes over. `done` is filled in.
+    fn take_over(
+        &mut self,
+        offered: &Offered<'_>,
+        module: Module,
+        report: &Report,
+        done: Done,
+        started: Instant,
+    ) -> Result<Done, Refused> {
+        if self.gates.stop.is_set() {
+            return Err(stopping());
+        }
+        let carried = self.switch(module, report)?;
+        self.metrics().step(SwapStep::Total, started.elapsed());
+        let done = Done {
+            outcome: "switched".to_owned(),
+            tasks_changed: carried.changed,
+            tasks_pending: carried.pending,
+            pause_us: carried.pause.as_micros() as u64,
+            probation_ms: self.swap().probation.as_millis() as u64,
+            ..done
+        };
+        tracing::info!(
+            digest = done.digest,
+            before = done.previous,
+            source = offered.source.label(),
+            probation_ms = done.probation_ms,
+            took_ms = started.elapsed().as_millis() as u64,
+            pause_us = done.pause_us,
+            tasks = done.tasks_changed,
+            tasks_pending = done.tasks_pending,
+            "transform switched"
+        );
+        Ok(done)
     }
 
     /// All gates. Before the first one the history says that there is a candidate: whatever happens to the process then, its next start

@@ -240,7 +240,7 @@ fn a_busy_controller_answers_others_and_takes_no_more_than_it_can() {
     let looping = variant(2, "configure-loop");
     let first = stage.send(&sluice, &looping);
     sluice.until("the candidate to loop", |_| stage.is_at(&looping, "configure"));
-    let (told, answers) = std::sync::mpsc::channel();
+    let (told, answers) = std::sync::mpsc::sync_channel(13);
     let mut readers = Vec::new();
     for stream in std::iter::once(first).chain((0..12).map(|_| stage.send(&sluice, b"no module"))) {
         let told = told.clone();

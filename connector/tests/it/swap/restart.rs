@@ -74,7 +74,7 @@ fn a_version_on_probation_at_an_orderly_stop_is_tried_again_and_not_blamed() {
         let state = stage.transform(&sluice);
         assert_eq!((&state["state"], &state["current"]["digest"]), (&"on_probation".into(), &digest(&two).into()));
         let outcomes = stage.outcomes(&sluice, &two);
-        assert_eq!(outcomes, [vec!["on_probation", "interrupted"].repeat(stops), vec!["on_probation"]].concat());
+        assert_eq!(outcomes, [["on_probation", "interrupted"].repeat(stops), vec!["on_probation"]].concat());
     }
     produce(&stage, &mut sluice);
     sluice.stop();
