@@ -169,11 +169,9 @@ impl TaskDesk {
         self.shared.lock().remains.push(remains);
     }
 
-    /// The columns that a candidate wants to be warmed up with, and those that the open order's version waits for.
+    /// The columns that a candidate wants to be warmed up with.
     pub fn wanted(&self) -> Inputs {
-        let inner = self.shared.lock();
-        let ordered = inner.order.as_ref().map_or_else(Inputs::default, Order::inputs);
-        inner.wanted.union(ordered)
+        self.shared.lock().wanted
     }
 
     /// Keeps the beginning of a batch now and then.

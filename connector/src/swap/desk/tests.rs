@@ -168,16 +168,11 @@ fn what_a_late_task_leaves_is_freed() {
 }
 
 #[test]
-fn an_open_order_asks_for_its_columns() {
-    let (mut task, control) = desk();
-    let transform = instance(&module("a"));
-    let wanted = transform.inputs();
+fn a_candidate_is_warmed_up_with_the_columns_that_it_wants() {
+    let (task, control) = desk();
     let keys = Inputs { keys: true, ..Inputs::default() };
     control.widen(keys);
     assert_eq!(task.wanted(), keys);
-    carry_out(vec![(control.clone(), Order::new(transform, None, false))], Duration::ZERO);
     control.widen(Inputs::default());
-    assert_eq!(task.wanted(), wanted);
-    carry(&mut task);
     assert_eq!(task.wanted(), Inputs::default());
 }
