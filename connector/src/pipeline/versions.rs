@@ -14,6 +14,15 @@ use crate::swap::trial::{Standing, Trial};
 use crate::telemetry::TaskSpan;
 use crate::transform::{Output, Remains, Transform, TransformError, Version};
 
+/// What a look between two calls came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// Another version runs from now on.
+    pub(super) changed: bool,
+    /// Nothing may be transformed for now: other tasks are waited for.
+    pub(super) waits: bool,
+}
+
 /// The transforms of one task.
 #[derive(Debug)]
 pub(super) struct Versions {
@@ -119,6 +128,27 @@ impl Versions {
         std::ptr::eq(&**transform.module().version(), version).then_some(trial)
     }
 
+    /// To be called between two calls: goes back to the stable version if the new one is over, and carries out an order, if all that is to
+    /// be transformed next is `ready` for it, with these columns.
+    pub(super) fn look(&mut self, ready: impl FnOnce(Inputs) -> bool) -> Looked {
+        let mut looked = Looked { changed: self.end_trial(), waits: false };
+        if !self.desk.has_order() {
+            return looked;
+        }
+        let started = Instant::now();
+        if self.desk.look(|order| ready(order.inputs())) != Some(true) {
+            return looked;
+        }
+        match self.desk.take() {
+            Some(order) => {
+                self.change(order, started);
+                looked.changed = true;
+            }
+            None => looked.waits = true,
+        }
+        looked
+    }
+
     /// Ends a trial that is over: the better version goes on alone. Gives back whether another version runs now.
     fn end_trial(&mut self) -> bool {
         let Some((_, trial)) = &self.trial else { return false };
@@ -179,25 +209,15 @@ impl Pipeline {
     /// Between two calls of the transform: goes back to the stable version if the new one is over, and carries out an order. Gives back
     /// whether nothing may be transformed for now, because other tasks are waited for.
     pub(super) fn change_version(&mut self) -> bool {
-        if self.versions.end_trial() {
-            self.version_changed();
-        }
-        if !self.versions.desk.has_order() {
-            return false;
-        }
-        let started = Instant::now();
         // A batch that was filled without columns that the new version wants is the old one's.
         let ready = |inputs| {
             self.source.holds(inputs) && self.salvage.as_ref().is_none_or(|salvage| salvage.records().holds(inputs))
         };
-        let Some(is_ready) = self.versions.desk.look(|order| ready(order.inputs())) else { return false };
-        if !is_ready {
-            return false;
+        let Looked { changed, waits } = self.versions.look(ready);
+        if changed {
+            self.version_changed();
         }
-        let Some(order) = self.versions.desk.take() else { return true };
-        self.versions.change(order, started);
-        self.version_changed();
-        false
+        waits
     }
 
     /// What was known of the version before says nothing of this one.
@@ -256,3 +276,6 @@ impl Pipeline {
         index
     }
 }
+
+#[cfg(test)]
+mod tests;

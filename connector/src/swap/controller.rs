@@ -3,6 +3,8 @@
 
 mod change;
 mod intake;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,6 +14,9 @@ use crate::batch::{Batch, Inputs};
 use crate::record::TopicPartition;
 use crate::transform::{Remains, Transform};
 
+/// How long tasks that are let through the barrier are waited for at least: they have nothing else to do.
+const RELEASED_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Chunks of records, each of one partition, oldest first for each task.
 pub type Sample = Vec<(TopicPartition, Arc<Batch>)>;
 
@@ -166,11 +169,9 @@ impl TaskDesk {
         self.shared.lock().remains.push(remains);
     }
 
-    /// The columns that a candidate wants to be warmed up with, and those that the open order's version waits for.
+    /// The columns that a candidate wants to be warmed up with.
     pub fn wanted(&self) -> Inputs {
-        let inner = self.shared.lock();
-        let ordered = inner.order.as_ref().map_or_else(Inputs::default, Order::inputs);
-        inner.wanted.union(ordered)
+        self.shared.lock().wanted
     }
 
     /// Keeps the beginning of a batch now and then.
@@ -215,22 +216,23 @@ impl ControlDesk {
         drop(remains);
     }
 
-    /// Gives an order; one that is still open is replaced, and its instance freed.
-    fn give(&self, mut order: Order) {
+    /// Gives an order, and gives back its number; one that is still open is replaced, and its instance freed.
+    fn give(&self, mut order: Order) -> u64 {
         let mut inner = self.shared.lock();
         let left = inner.order.take().map(|replaced| order.replace(replaced));
         inner.order = Some(order);
-        self.shared.order.fetch_add(1, Ordering::Release);
+        let number = self.shared.order.fetch_add(1, Ordering::Release) + 1;
         if let Some(thread) = &inner.thread {
             thread.unpark();
         }
         drop(inner);
         drop(left);
+        number
     }
 
-    fn release(&self) {
+    fn release(&self, number: u64) {
         let mut inner = self.shared.lock();
-        inner.released = self.shared.order.load(Ordering::Acquire);
+        inner.released = number;
         if let Some(thread) = &inner.thread {
             thread.unpark();
         }
@@ -259,32 +261,30 @@ pub fn carry_out(orders: Vec<(ControlDesk, Order)>, patience: Duration) -> Carri
     let (mut desks, mut barrier) = (Vec::new(), false);
     for (desk, order) in orders {
         barrier |= order.barrier;
-        desk.give(order);
-        desks.push(desk);
+        let number = desk.give(order);
+        desks.push((desk, number, until));
     }
-    let number = |desk: &ControlDesk| desk.shared.order.load(Ordering::Acquire);
     if barrier {
-        for desk in &desks {
-            let wanted = number(desk);
-            desk.wait(until, |inner| inner.arrived >= wanted);
-        }
-        desks.iter().for_each(ControlDesk::release);
+        let came = desks.iter().map(|(desk, number, _)| desk.wait(until, |inner| inner.arrived >= *number));
+        let came: Vec<_> = came.collect();
+        desks.iter().for_each(|(desk, number, _)| desk.release(*number));
+        // Those that have come change at once, though others have used up the patience.
+        let until = until.max(Instant::now() + RELEASED_PATIENCE);
+        desks.iter_mut().zip(came).filter(|(_, came)| *came).for_each(|((_, _, desk_until), _)| *desk_until = until);
     }
     let mut carried = Carried::default();
-    for desk in &desks {
-        let wanted = number(desk);
-        if !desk.wait(until, |inner| inner.done >= wanted) {
+    for (desk, number, until) in &desks {
+        if !desk.wait(*until, |inner| inner.done >= *number) {
             carried.pending += 1;
             continue;
         }
-        let mut inner = desk.shared.lock();
-        if inner.done >= wanted {
+        let inner = desk.shared.lock();
+        if inner.done >= *number {
             carried.changed += 1;
             carried.pause = carried.pause.max(inner.pause);
         }
-        let remains = std::mem::take(&mut inner.remains);
         drop(inner);
-        drop(remains);
+        desk.free();
     }
     carried
 }
@@ -297,3 +297,6 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

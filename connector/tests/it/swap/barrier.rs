@@ -73,7 +73,11 @@ fn a_task_that_does_not_come_is_not_waited_for_for_ever_and_changes_later() {
     });
     sluice.until("room for some of it", |sluice| {
         let read = read(sluice);
-        if read - before > 100.0 { Ok(()) } else { Err(influx.release()) }
+        if read - before > 100.0 {
+            return Ok(());
+        }
+        influx.release();
+        Err(read)
     });
     let done = take_over(&stage, &sluice, &variant(2, "want-keys"));
     assert_eq!((&done["tasks_changed"], &done["tasks_pending"]), (&1.into(), &1.into()), "{done}");
