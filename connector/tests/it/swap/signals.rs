@@ -184,12 +184,12 @@ fn an_end_because_every_task_has_failed_is_in_order_for_the_candidate() {
     stage.replace(&variant(1, "reject-late"));
     let mut sluice = stage.started();
     let looping = variant(2, "configure-loop");
-    let waiting = stage.send(&sluice, &looping);
+    // By file: an upload that waits for its answer would hold up the end.
+    stage.replace(&looping);
     sluice.until("the candidate to loop", |_| stage.is_at(&looping, "configure"));
     // Too many for version 1, and nothing tolerates that: no task is left that would have to be waited for.
     stage.produce(12_000);
     assert_eq!(sluice.wait(), Some(1));
-    drop(waiting);
     let history = stage.history();
     assert!(history["pending"].is_null(), "{history}");
     let last = history["entries"].as_array().unwrap().last().unwrap();
