@@ -26,6 +26,8 @@ mod process;
 mod server;
 #[path = "bench/stages.rs"]
 mod stages;
+#[path = "bench/swap.rs"]
+mod swap;
 #[path = "bench/throughput.rs"]
 mod throughput;
 
@@ -66,6 +68,7 @@ enum Part {
     Memory,
     Stages,
     Load,
+    Swap,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -99,5 +102,8 @@ fn main() {
     }
     if wanted(Part::Load) {
         load::run();
+    }
+    if wanted(Part::Swap) {
+        swap::run(&options);
     }
 }

@@ -2,9 +2,10 @@
 //! `/sluice`.
 //!
 //! `api/handlers.rs` has one function per endpoint, `api/transform.rs` those of hot swap, `api/health.rs` what "healthy", "live" and "ready" mean,
-//! `api/types.rs` the bodies, `api/error.rs` the one shape of every error. A new endpoint is a line in `routes` and a
+//! `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one shape of every error. A new endpoint is a line in `routes` and a
 //! function in `handlers`.
 
+mod body;
 mod error;
 mod handlers;
 mod health;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
 use axum::middleware::map_request;
@@ -30,7 +31,6 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::status::Board;
 use crate::swap::service::SwapHandles;
-use crate::transform::structure::BYTES_MAX;
 use error::ApiError;
 pub(crate) use transform::SIGNATURE_HEADER;
 
@@ -112,10 +112,7 @@ fn routes() -> Router<ApiState> {
         .route("/health/ready", get(handlers::ready))
         .route("/metrics", get(handlers::metrics))
         .route("/sluice/connectors", get(handlers::connectors))
-        .route(
-            "/sluice/connectors/{name}/transform",
-            get(transform::show).put(transform::put).layer(DefaultBodyLimit::max(BYTES_MAX as usize)),
-        )
+        .route("/sluice/connectors/{name}/transform", get(transform::show).put(transform::put))
         .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))
 }
 

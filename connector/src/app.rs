@@ -135,8 +135,8 @@ impl Worker {
         snapshot.tasks().filter_map(|(_, task)| task.state.reason().map(str::to_owned)).collect()
     }
 
-    /// Stops: first the tasks, which finish what is under way within `task.shutdown.graceful.timeout.ms`, then the listener.
-    /// Gives back whether every task ended in time.
+    /// Stops: first the tasks and the swaps under way, which finish what is under way within `task.shutdown.graceful.timeout.ms`, then the listener.
+    /// Gives back whether all ended in time.
     pub async fn stop(self) -> bool {
         self.connectors.iter().for_each(Connector::stop);
         // A task takes up to the one for its writes, and then commits and leaves the group.
@@ -153,8 +153,8 @@ impl Worker {
         }
         if !pending.is_empty() {
             tracing::warn!(
-                tasks = pending.join(" "),
-                "these tasks did not stop in time; their uncommitted records will be read again"
+                pending = pending.join(" "),
+                "these did not stop in time; records that a task has not committed will be read again"
             );
         }
         let in_time = pending.is_empty();

@@ -90,12 +90,18 @@ Examples:
   sluice swap crypto-prices new.wasm
   sluice swap crypto-prices sha256:DIGEST          one that ran before
 
+The worker compiles the module, tries it on the last records beside the version that runs, and shows what differs. What fails is refused,
+and nothing has changed; a version that does worse than the one before within transform.probation.ms is taken back by itself.
+
 The connector has to allow it: transform.upload.enable=true. Without that, change the file that transform.module names: it is watched.")]
     Swap(swap::SwapArgs),
     /// Go back to the version of a transform that ran before.
     #[command(after_help = "\
 Examples:
-  sluice rollback crypto-prices")]
+  sluice rollback crypto-prices
+
+While a version is on probation, this ends its probation, and the one before runs again. Afterwards it goes to the good version before
+this one; done again, further back.")]
     Rollback(swap::RollbackArgs),
     /// Make machine code of a module from standard input, within limits: `run` starts this for itself.
     #[command(hide = true)]

@@ -97,8 +97,10 @@ impl Prepared {
     pub fn new(services: &Services, config: ConnectorConfig) -> Result<Self, PrepareError> {
         InfluxClient::new(&config.influx, &config.name)?;
         let swap = &config.transform.swap;
+        let stop = Stop::default();
         let gates = Gates {
-            loader: services.loader(swap.compile).map_err(PrepareError::Compiler)?,
+            loader: services.loader(swap.compile).map_err(PrepareError::Compiler)?.until(stop.clone()),
+            stop,
             policy: services.policy(&swap.policy)?,
             metrics: services.metrics().swaps(&config.name),
             config: Arc::new(config),
@@ -183,9 +185,10 @@ impl Connector {
         self.swap.stop();
     }
 
-    /// The tasks that have not ended, by name.
+    /// What has not ended, by name: the tasks, and the controller of their transform, which notes how far a candidate has come.
     pub fn pending(&self) -> Vec<&str> {
-        self.tasks.iter().filter(|task| !task.thread.is_finished()).map(|task| task.name.as_str()).collect()
+        let tasks = self.tasks.iter().filter(|task| !task.thread.is_finished()).map(|task| task.name.as_str());
+        tasks.chain((!self.swap.is_over()).then(|| self.swap.name())).collect()
     }
 }
 

@@ -14,7 +14,7 @@
 //! | commit | [`commit`] | moves the offset over what is decided |
 //!
 //! Around it: [`config`] (what was written, what is true), [`connector`] and [`app`] (tasks, process), [`api`], [`metrics`] and
-//! [`status`] (what can be seen), [`trial`], [`demo`] and [`dlq`] (the commands `try`, `demo` and `dlq`).
+//! [`status`] (what can be seen), [`swap`] (a new version of the transform takes over), [`services`] (what connectors share), [`trial`], [`demo`] and [`dlq`] (the commands `try`, `demo` and `dlq`).
 //!
 //! # Guarantee
 //!

@@ -22,10 +22,11 @@ use std::time::{Duration, Instant};
 
 use rustc_demangle::demangle;
 use thiserror::Error;
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::batch::{Batch, Inputs};
 use crate::record::TopicPartition;
+use crate::stop::Stop;
 use engine::Module;
 use host::{BatchColumns, GuestLog, HostState, Instance};
 
@@ -95,6 +96,8 @@ pub struct Transform {
     /// Of all instances together: one that traps on every batch must not begin its allowance anew each time.
     log: Arc<Mutex<GuestLog>>,
     inputs: Inputs,
+    /// Ends a call that is under way.
+    stop: Option<Stop>,
 }
 
 /// An instance that is not needed any more, to be dropped where time does not matter.
@@ -112,8 +115,31 @@ impl Transform {
     ///
     /// If it can't be instantiated, or `configure` refuses the settings or traps.
     pub fn new(module: Module, settings: Vec<(String, String)>, limits: Limits) -> Result<Self, TransformError> {
+        Self::make(module, settings, limits, None)
+    }
+
+    /// The same off the data path: a call under way fails as soon as `stop` is said, and every later one at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transform::new`], or if `stop` is said.
+    pub fn until(
+        module: Module,
+        settings: Vec<(String, String)>,
+        limits: Limits,
+        stop: Stop,
+    ) -> Result<Self, TransformError> {
+        Self::make(module, settings, limits, Some(stop))
+    }
+
+    fn make(
+        module: Module,
+        settings: Vec<(String, String)>,
+        limits: Limits,
+        stop: Option<Stop>,
+    ) -> Result<Self, TransformError> {
         let log = Arc::new(Mutex::new(GuestLog::new(module.digest())));
-        let mut this = Self { module, settings, limits, live: None, log, inputs: Inputs::default() };
+        let mut this = Self { module, settings, limits, live: None, log, inputs: Inputs::default(), stop };
         this.start()?;
         Ok(this)
     }
@@ -152,6 +178,9 @@ impl Transform {
     /// If the guest traps, exceeds a limit or breaks the interface. The instance is gone then; the next call works with a
     /// fresh one.
     pub fn run(&mut self, source: &TopicPartition, batch: &Batch) -> Result<Output, TransformError> {
+        if self.is_stopped() {
+            return Err(self.trap("transform", &Trap::Interrupt.into(), Duration::ZERO));
+        }
         if self.live.is_none() {
             self.start()?;
         }
@@ -164,7 +193,7 @@ impl Transform {
 
     fn call(&mut self, source: &TopicPartition, batch: &Batch) -> Result<Output, TransformError> {
         let (store, instance) = self.live.as_mut().expect("started by `run`");
-        store.set_epoch_deadline(self.limits.ticks());
+        limit_time(store, self.limits, self.stop.as_ref());
         let columns = BatchColumns::new(source, batch, self.inputs);
         let called = Instant::now();
         match instance.transform(&mut *store, columns) {
@@ -174,9 +203,13 @@ impl Transform {
         }
     }
 
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::is_set)
+    }
+
     fn start(&mut self) -> Result<(), TransformError> {
         let mut store = self.module.store(self.limits, Arc::clone(&self.log));
-        store.set_epoch_deadline(self.limits.ticks());
+        limit_time(&mut store, self.limits, self.stop.as_ref());
         let mut instance = self.module.instantiate(&mut store).map_err(|error| TransformError::Instantiate {
             module: self.module.name().to_owned(),
             reason: format!("{error:#}"),
@@ -197,6 +230,7 @@ impl Transform {
     /// Names the limit that was exceeded, where one was: the person who reads it wants to know what to change.
     fn trap(&self, function: &'static str, error: &wasmtime::Error, took: Duration) -> TransformError {
         let reason = match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) if self.is_stopped() => "the program stops".to_owned(),
             Some(Trap::Interrupt) => format!(
                 "it ran for {} ms, longer than transform.timeout.ms={}",
                 took.as_millis(),
@@ -221,6 +255,17 @@ impl Transform {
         };
         TransformError::Trap { module: self.module.name().to_owned(), function, reason }
     }
+}
+
+/// Begins the time of one call: it traps when that is over, or when `stop` is said.
+fn limit_time(store: &mut Store<HostState>, limits: Limits, stop: Option<&Stop>) {
+    let Some(stop) = stop.cloned() else { return store.set_epoch_deadline(limits.ticks()) };
+    let mut left = limits.ticks();
+    store.epoch_deadline_callback(move |_| {
+        left = left.saturating_sub(1);
+        if left == 0 || stop.is_set() { Err(Trap::Interrupt.into()) } else { Ok(UpdateDeadline::Continue(1)) }
+    });
+    store.set_epoch_deadline(1);
 }
 
 /// The innermost guest function by name, if the module has names; Rust's are shown as they are written.

@@ -16,6 +16,10 @@ struct Counts {
     lines: AtomicU64,
     first_us: AtomicU64,
     last_us: AtomicU64,
+    /// The first bytes of the latest body, how often they were other ones, and when they last became so.
+    beginning: AtomicU64,
+    changes: AtomicU64,
+    changed_us: AtomicU64,
 }
 
 /// How a server takes nothing.
@@ -41,6 +45,9 @@ pub(crate) struct Seen {
     pub(crate) last_us: u64,
     /// The server's clock at this look.
     pub(crate) now_us: u64,
+    /// How many bodies began with another measurement than the one before, and when the last of them came.
+    pub(crate) changes: u64,
+    pub(crate) changed_us: u64,
 }
 
 /// The part that runs in the server's process; ends when its standard input closes.
@@ -84,7 +91,9 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<St
         if first.starts_with("GET /seen") {
             let of = |count: &AtomicU64| count.load(Ordering::Acquire);
             let now_us = started.elapsed().as_micros();
-            let body = format!("{} {} {} {now_us}", of(&counts.lines), of(&counts.first_us), of(&counts.last_us));
+            let (lines, first_us, last_us) = (of(&counts.lines), of(&counts.first_us), of(&counts.last_us));
+            let (changes, changed_us) = (of(&counts.changes), of(&counts.changed_us));
+            let body = format!("{lines} {first_us} {last_us} {now_us} {changes} {changed_us}");
             write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
             continue;
         }
@@ -105,6 +114,13 @@ fn count(reader: &mut impl BufRead, mut length: usize, counts: &Counts, started:
     let now = || u64::try_from(started.elapsed().as_micros()).unwrap();
     if length > 0 {
         let _ = counts.first_us.compare_exchange(0, now(), Ordering::AcqRel, Ordering::Acquire);
+        if let Some(start) = reader.fill_buf().unwrap().first_chunk::<8>() {
+            let start = u64::from_ne_bytes(*start);
+            if counts.beginning.swap(start, Ordering::AcqRel) != start {
+                counts.changed_us.store(now(), Ordering::Release);
+                counts.changes.fetch_add(1, Ordering::AcqRel);
+            }
+        }
     }
     let mut lines = 0;
     while length > 0 {
@@ -149,11 +165,11 @@ impl Server {
             line.clear();
             reader.read_line(&mut line).unwrap();
         }
-        let mut numbers = [0; 64];
+        let mut numbers = [0; 128];
         let read = reader.read(&mut numbers).unwrap();
         let text = std::str::from_utf8(&numbers[..read]).unwrap();
         let mut numbers = text.split(' ').map(|number| number.parse().unwrap());
         let mut next = || numbers.next().unwrap();
-        Seen { lines: next(), first_us: next(), last_us: next(), now_us: next() }
+        Seen { lines: next(), first_us: next(), last_us: next(), now_us: next(), changes: next(), changed_us: next() }
     }
 }

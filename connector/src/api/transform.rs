@@ -1,22 +1,35 @@
 //! Hot swap over HTTP: what runs and what ran, a new version, back to the one before.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::extract::{Path, Request, State};
+use axum::http::request;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::ApiState;
+use super::body;
 use super::error::ApiError;
 use crate::swap::service::{Candidate, CandidateModule, Done, Gate, Refused, SwapHandle, TransformState};
+use crate::transform::structure::BYTES_MAX;
 
 /// The content type of modules.
 const WASM: &str = "application/wasm";
 
 /// Carries the detached signature of an uploaded module's digest, in base64 or hexadecimal.
 pub(crate) const SIGNATURE_HEADER: &str = "sluice-signature";
+
+/// The longest body that names a module.
+const JSON_MAX_BYTES: u64 = 4 * 1024;
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A module's bytes.
+    Module,
+    /// Its name.
+    Json,
+}
 
 /// `{"module": "sha256:…"}`: one of those that are kept.
 #[derive(Debug, Deserialize)]
@@ -47,16 +60,35 @@ pub(super) async fn show(
 pub(super) async fn put(
     State(api): State<ApiState>,
     Path(name): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let swap = find(&api, &name)?;
-    let body = body.map_err(|error| ApiError::new(error.status(), format!("could not take the module: {error}")))?;
-    let signature = headers.get(SIGNATURE_HEADER).map(|value| value.as_bytes().to_vec());
-    let dry_run = is_dry_run(uri.query().unwrap_or_default())?;
-    let candidate = Candidate { module: module(&headers, &body)?, signature, dry_run };
-    Ok(answer(swap.swap(candidate).await))
+    let (head, body) = request.into_parts();
+    let (swap, kind, dry_run) = match asked(&api, &name, &head) {
+        Ok(asked) => asked,
+        // Nobody's bytes are kept who may not send them.
+        Err(refused) => {
+            body::discard(body).await;
+            return Ok(*refused);
+        }
+    };
+    let module = match kind {
+        Kind::Module => CandidateModule::Bytes(body::read(body, BYTES_MAX, "the module").await?),
+        Kind::Json => known(&body::read(body, JSON_MAX_BYTES, "the body").await?)?,
+    };
+    let signature = head.headers.get(SIGNATURE_HEADER).map(|value| value.as_bytes().to_vec());
+    Ok(answer(swap.swap(Candidate { module, signature, dry_run }).await))
+}
+
+/// What can be told of a request before its body is read.
+fn asked(api: &ApiState, name: &str, head: &request::Parts) -> Result<(SwapHandle, Kind, bool), Box<Response>> {
+    let wrong = |error: ApiError| Box::new(error.into_response());
+    let swap = find(api, name).map_err(wrong)?;
+    let kind = kind(&head.headers).map_err(wrong)?;
+    let dry_run = is_dry_run(head.uri.query().unwrap_or_default()).map_err(wrong)?;
+    if kind == Kind::Module {
+        swap.may_upload().map_err(|refused| Box::new(answer(Err(refused))))?;
+    }
+    Ok((swap, kind, dry_run))
 }
 
 /// `POST /sluice/connectors/{name}/transform/rollback`.
@@ -68,16 +100,22 @@ fn find(api: &ApiState, name: &str) -> Result<SwapHandle, ApiError> {
     api.swaps.get(name).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("Connector {name} not found")))
 }
 
-fn module(headers: &HeaderMap, body: &Bytes) -> Result<CandidateModule, ApiError> {
+fn kind(headers: &HeaderMap) -> Result<Kind, ApiError> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == WASM {
-        return Ok(CandidateModule::Bytes(body.to_vec()));
+    match essence.as_str() {
+        WASM => Ok(Kind::Module),
+        "application/json" => Ok(Kind::Json),
+        _ => {
+            let message =
+                format!("send the module's bytes as {WASM}, or {{\"module\": \"sha256:…\"}} as application/json");
+            Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
     }
-    if essence != "application/json" {
-        let message = format!("send the module's bytes as {WASM}, or {{\"module\": \"sha256:…\"}} as application/json");
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
+}
+
+/// One of those that are kept, by its digest.
+fn known(body: &[u8]) -> Result<CandidateModule, ApiError> {
     let bad = |what: String| {
         ApiError::new(StatusCode::BAD_REQUEST, format!("the body has to be {{\"module\": \"sha256:…\"}}: {what}"))
     };
@@ -133,24 +171,19 @@ mod tests {
 
     #[test]
     fn a_module_comes_as_bytes_or_by_its_digest() {
-        let module = |kind: &'static str, body: String| {
+        let kind = |kind: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
-            super::module(&headers, &Bytes::from(body))
+            super::kind(&headers)
         };
+        assert_eq!(kind("application/wasm"), Ok(Kind::Module));
+        assert_eq!(kind("application/json; charset=utf-8"), Ok(Kind::Json));
+        assert!(kind("text/plain").is_err() && super::kind(&HeaderMap::new()).is_err());
         let digest = "0A".repeat(32);
-        let known = |text: &str| format!(r#"{{"module": "{text}"}}"#);
-        assert!(
-            matches!(module("application/wasm", "x".to_owned()), Ok(CandidateModule::Bytes(bytes)) if bytes == b"x")
-        );
-        let kept = module("application/json; charset=utf-8", known(&format!("sha256:{digest}")));
+        let kept = known(format!(r#"{{"module": "sha256:{digest}"}}"#).as_bytes());
         assert!(matches!(kept, Ok(CandidateModule::Digest(kept)) if kept == digest.to_ascii_lowercase()));
-        for (kind, body) in [
-            ("text/plain", known(&digest)),
-            ("application/json", known("sha256:00")),
-            ("application/json", "{}".to_owned()),
-        ] {
-            assert!(module(kind, body).is_err());
+        for body in [r#"{"module": "sha256:00"}"#, "{}", "", r#"{"module": "sha256:00", "dry_run": true}"#] {
+            assert!(known(body.as_bytes()).is_err());
         }
     }
 }

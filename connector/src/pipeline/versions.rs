@@ -224,7 +224,11 @@ impl Pipeline {
     fn version_changed(&mut self) {
         let version = self.versions.latest();
         self.metrics.transform_info(version.digest(), version.name());
-        tracing::info!(digest = &**version.digest(), name = &**version.name(), "another version of the transform runs");
+        tracing::debug!(
+            digest = &**version.digest(),
+            name = &**version.name(),
+            "another version of the transform runs"
+        );
         self.breaker.works();
         self.proof = None;
         // What the version before failed on is tried at once.

@@ -96,7 +96,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether [`write`] made a file of this name, and the process ended before it was renamed.
+/// Whether [`write()`] made a file of this name, and the process ended before it was renamed.
 pub(crate) fn is_left_over(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
 }

@@ -1,8 +1,9 @@
 //! The commands `sluice swap` and `sluice rollback`: they ask a running worker over its REST API, and print what became of it.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -11,6 +12,10 @@ use super::service::Done;
 use super::shadow::Report;
 use crate::api::SIGNATURE_HEADER;
 use crate::cli::swap::{RollbackArgs, SwapArgs};
+use crate::transform::structure::BYTES_MAX;
+
+/// How long a worker that does not answer at all is waited for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Error)]
@@ -22,6 +27,14 @@ pub enum ClientError {
         path: PathBuf,
         /// The operating system's error.
         source: io::Error,
+    },
+    /// No worker would take it.
+    #[error("{} has {bytes} bytes, and no module may have more than {BYTES_MAX}; build it with optimisation for size and without debug information", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
     },
     /// No answer.
     #[error("could not ask the worker at {url}; is it running? Give its address with --url")]
@@ -80,7 +93,11 @@ pub async fn swap(args: &SwapArgs, out: &mut impl Write) -> Result<(), ClientErr
         }
         None => {
             let bytes = read(&args.module)?;
-            let signature = std::fs::read(sidecar(&args.module)).ok();
+            let signature = match read(&sidecar(&args.module)) {
+                Ok(signature) => Some(signature),
+                Err(ClientError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
             let request = request.header("content-type", "application/wasm").body(bytes);
             match signature {
                 Some(signature) => request.header(SIGNATURE_HEADER, header(&signature)),
@@ -114,7 +131,12 @@ fn transform_url(worker: &str, connector: &str) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path).map_err(|source| ClientError::Read { path: path.to_owned(), source })
+    let failed = |source| ClientError::Read { path: path.to_owned(), source };
+    let bytes = std::fs::metadata(path).map_err(failed)?.len();
+    if bytes > BYTES_MAX {
+        return Err(ClientError::TooLarge { path: path.to_owned(), bytes });
+    }
+    std::fs::read(path).map_err(failed)
 }
 
 /// The signature beside a module.
@@ -134,11 +156,14 @@ fn header(signature: &[u8]) -> String {
     }
 }
 
-/// No time limit: an answer takes as long as the module's compilation, which the worker limits.
+/// No time limit but for being let in: an answer takes as long as the module's compilation, which the worker limits.
 fn client(url: &str) -> Result<reqwest::Client, ClientError> {
     // Whoever installed a provider first keeps it; there is no other in this program.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none());
     // Spares reading the system's certificates, and failing on a machine that has none.
     let builder = if url.starts_with("http://") { builder.tls_certs_only([]) } else { builder };
     builder.build().map_err(|source| ClientError::Ask { url: url.to_owned(), source })
@@ -174,34 +199,39 @@ fn tell(result: Result<Done, (ClientError, Option<Report>)>, out: &mut impl Writ
     if let Some(report) = &done.report {
         writeln!(out, "{report}")?;
     }
-    for warning in &done.warnings {
-        writeln!(out, "warning: {warning}")?;
-    }
     match done.outcome.as_str() {
         "unchanged" => writeln!(out, "sha256:{} runs already", done.digest)?,
         "dry_run" => {
             writeln!(out, "sha256:{} would take over from sha256:{}; nothing was changed", done.digest, done.previous)?
         }
-        _ => {
-            writeln!(out, "sha256:{} has taken over from sha256:{}", done.digest, done.previous)?;
-            writeln!(
-                out,
-                "{} tasks changed, the data path of one stood for {} µs at the most",
-                done.tasks_changed, done.pause_us
-            )?;
-            if done.tasks_pending > 0 {
-                writeln!(
-                    out,
-                    "{} tasks have not changed yet, their sink stands: they will at their next batch",
-                    done.tasks_pending
-                )?;
-            }
-            if done.probation_ms > 0 {
-                writeln!(out, "on probation for {} ms from its first record on", done.probation_ms)?;
-            }
-        }
+        _ => writeln!(out, "sha256:{} has taken over from sha256:{}\n{}", done.digest, done.previous, how(&done))?,
     }
     Ok(())
+}
+
+/// How tasks have changed, and what follows.
+fn how(done: &Done) -> String {
+    let tasks = |number: usize| if number == 1 { "1 task".to_owned() } else { format!("{number} tasks") };
+    let mut text = format!("{} changed", tasks(done.tasks_changed));
+    if done.pause_us > 0 {
+        // Writing into a String cannot fail.
+        let _ = write!(text, ", which stopped none for longer than {:.3} ms", done.pause_us as f64 / 1000.0);
+    }
+    if done.tasks_pending > 0 {
+        let _ = write!(
+            text,
+            "\n{} not yet: busy, or waiting for InfluxDB; each changes before its next batch",
+            tasks(done.tasks_pending)
+        );
+    }
+    if done.probation_ms > 0 {
+        let _ = write!(
+            text,
+            "\non probation for {} s from its first record on: if it does worse than the version before, that one comes back by itself",
+            done.probation_ms as f64 / 1000.0
+        );
+    }
+    text
 }
 
 #[cfg(test)]

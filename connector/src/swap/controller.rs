@@ -6,6 +6,8 @@ mod intake;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -25,6 +27,7 @@ use super::watch::{self, FileWatch, Found, Seen};
 use crate::config::{ConnectorConfig, ModuleRef, SwapConfig};
 use crate::metrics::SwapMetrics;
 use crate::status::ConnectorBoard;
+use crate::stop::Stop;
 use crate::transform::digest_of;
 use crate::transform::engine::Module;
 
@@ -32,16 +35,18 @@ use crate::transform::engine::Module;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Warnings on the board are about these.
-const ABOUT_FILE: &str = "transform.module";
-const ABOUT_SWAP: &str = "transform.swap";
+pub(super) const ABOUT_FILE: &str = "transform.module";
+pub(super) const ABOUT_SWAP: &str = "transform.swap";
 const ABOUT_STATE: &str = "state.dir";
 
 /// A running controller. Dropping it asks it to stop.
 #[derive(Debug)]
 pub struct Controller {
+    name: String,
     handle: SwapHandle,
     first_trial: Option<Arc<Trial>>,
-    thread: Option<JoinHandle<()>>,
+    stop: Stop,
+    thread: JoinHandle<()>,
 }
 
 /// What the controller's thread owns.
@@ -56,6 +61,8 @@ struct Worker {
     shown: Arc<Mutex<Shown>>,
     board: ConnectorBoard,
     requests: SyncSender<Request>,
+    /// Whether somebody wants the file to be looked at.
+    look: Arc<AtomicBool>,
 }
 
 /// A version on probation.
@@ -71,8 +78,6 @@ struct Offered<'a> {
     digest: &'a str,
     signature: Option<&'a [u8]>,
     source: Source,
-    /// Whether it has passed the gates before.
-    is_kept: bool,
 }
 
 // === impl Controller ===
@@ -85,7 +90,10 @@ impl Controller {
     /// If the system refuses a thread.
     pub fn start(gates: Gates, first: First, desks: Vec<ControlDesk>, board: ConnectorBoard) -> Self {
         let (requests, received) = sync_channel(WAITING_MAX);
-        let First { stable, trial, history, shelf, known } = first;
+        let First { stable, trial, history, shelf, known, retry, warning } = first;
+        if let Some((about, warning)) = &warning {
+            board.warn(about, warning);
+        }
         let config = Arc::clone(&gates.config);
         let running = trial.as_ref().unwrap_or(&stable);
         let shown = Shown {
@@ -97,7 +105,11 @@ impl Controller {
         };
         let shown = Arc::new(Mutex::new(shown));
         let may_upload = config.transform.swap.upload;
-        let handle = SwapHandle { requests: requests.clone(), shown: Arc::clone(&shown), may_upload };
+        // A watch finds it by itself.
+        let look = Arc::new(AtomicBool::new(retry));
+        let handle =
+            SwapHandle { requests: requests.clone(), shown: Arc::clone(&shown), may_upload, look: Arc::clone(&look) };
+        let stop = gates.stop.clone();
         let swap = &config.transform.swap;
         let canary = || swap.canary_partitions.map(|max| Arc::new(Canary::new(max)));
         let trial = trial.map(|module| {
@@ -105,11 +117,8 @@ impl Controller {
             OnTrial { module, trial }
         });
         let first_trial = trial.as_ref().map(|on_trial| Arc::clone(&on_trial.trial));
-        let watched = match &config.transform.module {
-            ModuleRef::Path(path) if swap.watch => Some(path.clone()),
-            _ => None,
-        };
-        let name: String = format!("swap-{}", config.name).chars().take(15).collect();
+        let watched = gates.watched().map(Path::to_owned);
+        let name = format!("swap-{}", config.name);
         let run = move || {
             let span = tracing::info_span!("swap", connector = config.name);
             let _entered = span.enter();
@@ -120,15 +129,17 @@ impl Controller {
                     let _ = tell.send(Request::File(seen));
                 })
             });
-            let mut worker = Worker { gates, shelf, history, desks, stable, trial, shown, board, requests };
+            let mut worker = Worker { gates, shelf, history, desks, stable, trial, shown, board, requests, look };
             worker.show();
             worker.metrics().quarantined(worker.history.quarantined.len());
+            worker.look_if_asked(watch.as_ref());
             worker.run(&received, watch.as_ref());
             // Before the watch is stopped, which waits for its thread: that may be waiting to be heard.
             drop(received);
         };
-        let thread = thread::Builder::new().name(name).spawn(run).expect("the system gives a thread");
-        Self { handle, first_trial, thread: Some(thread) }
+        let thread = thread::Builder::new().name(name.chars().take(15).collect());
+        let thread = thread.spawn(run).expect("the system gives a thread");
+        Self { name, handle, first_trial, stop, thread }
     }
 
     /// For whoever wants to change or see the transform.
@@ -141,14 +152,21 @@ impl Controller {
         self.first_trial.as_ref()
     }
 
-    /// Asks it to stop.
+    /// Asks it to stop. What a candidate is doing is ended, and held against nobody.
     pub fn stop(&self) {
+        self.stop.set();
+        // Full: it is awake, and looks at the word to stop after each request.
         let _ = self.handle.requests.try_send(Request::Stop);
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended, and saved the history.
     pub fn is_over(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.thread.is_finished()
+    }
+
+    /// For the log.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -172,19 +190,28 @@ impl Worker {
                 Ok(Request::RollBack(answer)) => {
                     let _ = answer.send(self.roll_back());
                 }
-                Ok(Request::LookNow) => match watch {
-                    Some(watch) => watch.look_now(),
-                    None => self.look(),
-                },
-                Ok(Request::Trial) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Request::LookNow | Request::Trial | Request::Stop) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             self.settle();
             self.desks.iter().for_each(ControlDesk::free);
+            if self.gates.stop.is_set() {
+                break;
+            }
+            self.look_if_asked(watch);
         }
         self.settle();
         self.history.stop(now_ms());
         self.save();
+    }
+
+    fn look_if_asked(&mut self, watch: Option<&FileWatch>) {
+        if self.look.swap(false, Ordering::AcqRel) {
+            match watch {
+                Some(watch) => watch.look_now(),
+                None => self.look(),
+            }
+        }
     }
 
     /// The file has changed, or is gone.
@@ -194,14 +221,7 @@ impl Worker {
                 self.board.clear_warning(ABOUT_FILE);
                 let name = self.config().transform.module.to_string();
                 let signature = signature.as_deref();
-                let offered = Offered {
-                    name: &name,
-                    bytes: &bytes,
-                    digest: &digest,
-                    signature,
-                    source: Source::File,
-                    is_kept: false,
-                };
+                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File };
                 // Told in the log, in the history and on the board.
                 let _ = self.take_in(&offered, false);
             }
@@ -221,7 +241,7 @@ impl Worker {
     fn look(&mut self) {
         let ModuleRef::Path(path) = &self.config().transform.module else { return };
         match watch::read(path) {
-            Ok(found) if self.history.seen.as_deref() == Some(&*found.digest) => {}
+            Ok(found) if self.history.seen.as_deref() == Some(&*found.digest) => self.file(Seen::Back),
             Ok(found) => self.file(Seen::Module(found)),
             Err(error) => self.file(Seen::Unusable(crate::trace(&error))),
         }
@@ -229,17 +249,17 @@ impl Worker {
 
     fn requested(&mut self, candidate: Candidate) -> Result<Done, Refused> {
         let Candidate { module, signature, dry_run } = candidate;
-        let (digest, bytes) = match module {
-            CandidateModule::Bytes(bytes) => (digest_of(&bytes), bytes),
+        let (digest, bytes, signature) = match module {
+            CandidateModule::Bytes(bytes) => (digest_of(&bytes), bytes, signature),
             CandidateModule::Digest(digest) => {
                 let bytes = self.kept(&digest)?;
-                (digest, bytes)
+                let signature =
+                    signature.map_or_else(|| self.kept_signature(&digest), |signature| Ok(Some(signature)))?;
+                (digest, bytes, signature)
             }
         };
-        let is_kept = self.history.has_passed(&digest);
         let (name, signature) = (format!("sha256:{digest}"), signature.as_deref());
-        let offered =
-            Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload, is_kept };
+        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload };
         self.take_in(&offered, dry_run)
     }
 
@@ -251,6 +271,10 @@ impl Worker {
                 format!("no module sha256:{digest} is kept: the last ten are, see the history at /sluice/connectors/{}/transform", self.config().name),
             )
         })
+    }
+
+    fn kept_signature(&self, digest: &str) -> Result<Option<Vec<u8>>, Refused> {
+        self.shelf.signature(digest).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))
     }
 
     /// Brings what is shown up to date.

@@ -1,5 +1,6 @@
 //! The gates that a candidate passes before it may run, in order, all off the data path. Each refusal says what to do.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,8 +10,9 @@ use super::policy::Policy;
 use super::service::{Gate, Refused};
 use super::shadow::{self, Report};
 use crate::batch::Inputs;
-use crate::config::ConnectorConfig;
+use crate::config::{ConnectorConfig, ModuleRef};
 use crate::metrics::{SwapMetrics, SwapStep};
+use crate::stop::Stop;
 use crate::transform::engine::Module;
 use crate::transform::loader::Loader;
 use crate::transform::{Limits, Transform, builtin};
@@ -33,6 +35,8 @@ pub struct Gates {
     pub policy: Policy,
     /// Where time goes.
     pub metrics: SwapMetrics,
+    /// Ends whatever a candidate is doing.
+    pub stop: Stop,
 }
 
 /// A candidate that has passed.
@@ -45,43 +49,41 @@ pub(super) struct Passed {
 // === impl Gates ===
 
 impl Gates {
-    /// Policy, structure, compilation, world, and `configure`: what can be known without records.
+    /// The module's file, if it is watched.
+    pub fn watched(&self) -> Option<&Path> {
+        match &self.config.transform.module {
+            ModuleRef::Path(path) if self.config.transform.swap.watch => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Policy, structure, compilation, world: what can be known without running it.
     ///
     /// # Errors
     ///
     /// The gate that it did not pass.
     pub fn load(&self, name: &str, bytes: &[u8], digest: &str, signature: Option<&[u8]>) -> Result<Module, Refused> {
-        self.policy.check(digest, signature).map_err(|error| Refused::new(Gate::Policy, error.to_string()))?;
-        self.load_shipped(name, bytes)
-    }
-
-    /// The same for a module that is part of this program, which no policy is asked about.
-    ///
-    /// # Errors
-    ///
-    /// The gate that it did not pass.
-    pub fn load_shipped(&self, name: &str, bytes: &[u8]) -> Result<Module, Refused> {
+        // What is part of this program may always run.
+        if !builtin::is_shipped(bytes) {
+            self.policy.check(digest, signature).map_err(|error| Refused::new(Gate::Policy, error.to_string()))?;
+        }
         let loaded = self.loader.load(name, bytes).map_err(|error| Refused::new(Gate::Load, crate::trace(&error)))?;
         self.metrics.step(SwapStep::Structure, loaded.took.structure);
         self.metrics.step(SwapStep::Compile, loaded.took.compile);
         self.metrics.step(SwapStep::World, loaded.took.world);
-        let started = Instant::now();
-        self.instance(&loaded.module)?;
-        self.metrics.step(SwapStep::Configure, started.elapsed());
         Ok(loaded.module)
     }
 
-    /// The same for one that has passed all gates before and was kept. Its signature was not, but what it vouched for is the digest, which
-    /// is the same.
+    /// `configure` with the connector's settings, on an instance that nobody gets.
     ///
     /// # Errors
     ///
-    /// The gate that it does not pass any more.
-    pub fn load_kept(&self, name: &str, bytes: &[u8], digest: &str) -> Result<Module, Refused> {
-        if !builtin::is_shipped(bytes) {
-            self.policy.check_digest(digest).map_err(|error| Refused::new(Gate::Policy, error.to_string()))?;
-        }
-        self.load_shipped(name, bytes)
+    /// If it can't be started, or refuses the settings.
+    pub fn configure(&self, module: &Module) -> Result<(), Refused> {
+        let started = Instant::now();
+        self.instance_to_try(module)?;
+        self.metrics.step(SwapStep::Configure, started.elapsed());
+        Ok(())
     }
 
     /// A configured instance.
@@ -90,19 +92,28 @@ impl Gates {
     ///
     /// If it can't be started, or refuses the connector's settings.
     pub fn instance(&self, module: &Module) -> Result<Transform, Refused> {
-        let transform = &self.config.transform;
-        let limits = Limits { memory_max_bytes: transform.memory_max_bytes, timeout: transform.timeout };
-        Transform::new(module.clone(), transform.settings.clone(), limits)
+        Transform::new(module.clone(), self.config.transform.settings.clone(), self.limits())
             .map_err(|error| Refused::new(Gate::Configure, error.to_string()))
+    }
+
+    /// One that ends when the connector stops, for the time in which nothing depends on it.
+    fn instance_to_try(&self, module: &Module) -> Result<Transform, Refused> {
+        Transform::until(module.clone(), self.config.transform.settings.clone(), self.limits(), self.stop.clone())
+            .map_err(|error| Refused::new(Gate::Configure, error.to_string()))
+    }
+
+    fn limits(&self) -> Limits {
+        let transform = &self.config.transform;
+        Limits { memory_max_bytes: transform.memory_max_bytes, timeout: transform.timeout }
     }
 
     /// The last records of every task, by the running version and by the candidate.
     pub(super) fn warm_up(&self, module: Module, running: &Module, desks: &[ControlDesk]) -> Result<Passed, Refused> {
-        let mut new = self.instance(&module)?;
-        let sample = sample(desks, new.inputs());
+        let mut new = self.instance_to_try(&module)?;
+        let sample = sample(desks, new.inputs(), &self.stop);
         let started = Instant::now();
         // A running version that can't be started any more has nothing to say.
-        let report = match self.instance(running) {
+        let report = match self.instance_to_try(running) {
             Ok(mut old) => shadow::compare(&mut old, &mut new, &sample, self.config.tiebreak, WARM_UP_BUDGET),
             Err(error) => {
                 tracing::warn!(%error, "the running transform can't be started beside the candidate, nothing is compared");
@@ -123,13 +134,13 @@ impl Gates {
 
 /// The last records that have the columns `wanted`. If there are records but none with these columns, the tasks are asked to fill them, and
 /// the next records are waited for; the tasks go on filling them until they are told otherwise.
-fn sample(desks: &[ControlDesk], wanted: Inputs) -> Sample {
+fn sample(desks: &[ControlDesk], wanted: Inputs, stop: &Stop) -> Sample {
     desks.iter().for_each(|desk| desk.widen(wanted));
     let take = |wanted| desks.iter().flat_map(|desk| desk.sample(wanted)).collect::<Sample>();
     let until = Instant::now() + COLUMNS_PATIENCE;
     loop {
         let sample = take(wanted);
-        if !sample.is_empty() || take(Inputs::default()).is_empty() || Instant::now() >= until {
+        if !sample.is_empty() || take(Inputs::default()).is_empty() || stop.is_set() || Instant::now() >= until {
             return sample;
         }
         thread::sleep(COLUMNS_POLL);

@@ -53,6 +53,7 @@ pub struct History {
     /// The candidate that is being looked at.
     pub pending: Option<Pending>,
     /// The candidate that runs and may still be taken back. It stays while others are looked at, and refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub probation: Option<Pending>,
     /// Digests that were taken back by themselves: refused until the bytes change.
     pub quarantined: BTreeMap<String, Quarantine>,
@@ -74,15 +75,6 @@ impl History {
     /// is what [`History::roll_back`] brings back.)
     pub fn previous(&self) -> Option<&str> {
         self.good.iter().rev().nth(1).map(String::as_str)
-    }
-
-    /// Whether these bytes have passed every gate before.
-    pub fn has_passed(&self, digest: &str) -> bool {
-        let ran = |outcome| {
-            matches!(outcome, Outcome::Started | Outcome::OnProbation | Outcome::Promoted | Outcome::RolledBack)
-        };
-        let passed = |entry: &Entry| entry.digest == digest && ran(entry.outcome);
-        self.good.iter().any(|good| good == digest) || self.entries.iter().any(passed)
     }
 
     /// Whether these bytes were taken back by themselves before.
@@ -108,7 +100,8 @@ impl History {
         self.pending = Some(Pending { digest: digest.to_owned(), source, step: BEGUN.to_owned(), since_ms: now_ms });
     }
 
-    /// The candidate is at this gate now: told if the process dies in it.
+    /// The candidate is at this gate now: told if the process dies in it. Saving it waits for the disk (milliseconds): worth it before a
+    /// gate that runs foreign code or the compiler, not before one that is over sooner.
     pub fn step(&mut self, step: &str) {
         if let Some(pending) = &mut self.pending {
             step.clone_into(&mut pending.step);

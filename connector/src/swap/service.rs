@@ -1,6 +1,7 @@
 //! What others see of a connector's swaps: the handle that sends requests to its controller, the answers, and the state that is shown.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,8 @@ pub struct SwapHandle {
     pub(super) requests: SyncSender<Request>,
     pub(super) shown: Arc<Mutex<Shown>>,
     pub(super) may_upload: bool,
+    /// Whether the file is to be looked at.
+    pub(super) look: Arc<AtomicBool>,
 }
 
 /// The handles of all connectors of this process, by name. Clones are the same.
@@ -216,12 +219,24 @@ impl SwapHandle {
     ///
     /// Which gate refused it, and what to do.
     pub async fn swap(&self, candidate: Candidate) -> Result<Done, Refused> {
-        if !self.may_upload && matches!(candidate.module, CandidateModule::Bytes(_)) {
-            let reason = "uploads are not allowed: set transform.upload.enable=true in the connector and state.dir in the worker, or \
-                          change the file that transform.module names";
-            return Err(Refused::new(Gate::Upload, reason));
+        if matches!(candidate.module, CandidateModule::Bytes(_)) {
+            self.may_upload()?;
         }
         self.ask(|answer| Request::Swap(candidate, answer)).await
+    }
+
+    /// Whether modules may be uploaded.
+    ///
+    /// # Errors
+    ///
+    /// If not, what would allow it.
+    pub fn may_upload(&self) -> Result<(), Refused> {
+        if self.may_upload {
+            return Ok(());
+        }
+        let reason = "uploads are not allowed: set transform.upload.enable=true in the connector and state.dir in the worker, or change \
+                      the file that transform.module names";
+        Err(Refused::new(Gate::Upload, reason))
     }
 
     /// Goes back to the version before.
@@ -235,7 +250,8 @@ impl SwapHandle {
 
     /// Has the module's file looked at now.
     pub fn look_now(&self) {
-        // When it is busy or stopping the file is looked at by itself, or not any more.
+        self.look.store(true, Ordering::Release);
+        // Full: it is awake, and looks whether somebody wants that after each request.
         let _ = self.requests.try_send(Request::LookNow);
     }
 
@@ -256,7 +272,7 @@ impl SwapHandle {
     }
 }
 
-fn stopping() -> Refused {
+pub(super) fn stopping() -> Refused {
     Refused::new(Gate::Busy, "the connector is stopping")
 }
 

@@ -4,12 +4,13 @@
 //! version does not ([`Report::failure`]), does it differ in a way that `transform.shadow.require` forbids ([`Report::refusal`]), and
 //! what should the operator know before it takes over ([`Report::warnings`]).
 //!
-//! Four files: this one runs both versions, `fate` finds what a version made of each record, `difference` compares two fates, and
-//! `report` is the result with its judgement and its words.
+//! This file takes both versions through the sample. `runner` is one version at work, `fate` what it made of a record, `difference` two
+//! fates compared; `report` is the result with its judgement, `show` that on a terminal.
 
 mod difference;
 mod fate;
 mod report;
+mod runner;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -21,11 +22,11 @@ use crate::batch::{Batch, Inputs};
 use crate::config::Tiebreak;
 use crate::points::Stamper;
 use crate::record::TopicPartition;
-use crate::swap::schema::Schema;
-use crate::transform::{Output, Transform, TransformError};
+use crate::transform::{Transform, TransformError};
 
 use fate::Fate;
 pub use report::{Case, Difference, FateKind, Lines, Made, New, Report, Side, Stopped};
+use runner::{Chunk, Clock, Runner, Version};
 
 /// The last records of one task: chunks of one partition each.
 pub type Sample = [(TopicPartition, Arc<Batch>)];
@@ -41,8 +42,8 @@ const DIFFERENCES_MAX: usize = 10;
 ///
 /// A chunk that a version fails on is given to it again record by record, so that the failure is blamed on records. Before the
 /// first chunk, and after a failure, the chunk is run once without being measured. `budget` is looked at between chunks, and between
-/// the records of a chunk that is taken apart: a slow version costs that much time and one more call (`transform.timeout.ms`). At least
-/// one record is compared; the report says how many were.
+/// the records of a chunk that is taken apart; beyond it a slow version costs the calls on one chunk, three of each version at most, each
+/// of which may take `transform.timeout.ms`. At least one record is compared; the report says how many were.
 pub fn compare(
     old: &mut Transform,
     new: &mut Transform,
@@ -53,25 +54,6 @@ pub fn compare(
     compare_versions(old, new, sample, tiebreak, budget)
 }
 
-/// What the comparison needs of a transform. A trait so that tests can play every kind of failure.
-trait Version {
-    /// Which columns it wants.
-    fn inputs(&self) -> Inputs;
-
-    /// Runs one batch; after a failed call the next one has a fresh instance.
-    fn run(&mut self, source: &TopicPartition, batch: &Batch) -> Result<Output, TransformError>;
-}
-
-impl Version for Transform {
-    fn inputs(&self) -> Inputs {
-        Self::inputs(self)
-    }
-
-    fn run(&mut self, source: &TopicPartition, batch: &Batch) -> Result<Output, TransformError> {
-        Self::run(self, source, batch)
-    }
-}
-
 fn compare_versions(
     old: &mut impl Version,
     new: &mut impl Version,
@@ -80,7 +62,7 @@ fn compare_versions(
     budget: Duration,
 ) -> Report {
     let clock = Clock { started: Instant::now(), budget };
-    let wanted = new.inputs();
+    let wanted = [old.inputs(), new.inputs()];
     let mut comparison = Comparison {
         old: Runner::new(old, clock),
         new: Runner::new(new, clock),
@@ -97,7 +79,7 @@ fn compare_versions(
         if comparison.report.stopped.is_some() {
             break;
         }
-        if has_columns(batch, wanted) {
+        if wanted.iter().all(|&wanted| has_columns(batch, wanted)) {
             comparison.chunk(partition, batch);
         } else {
             comparison.report.records_without_inputs += batch.len() as u64;
@@ -106,31 +88,12 @@ fn compare_versions(
     comparison.finish()
 }
 
-/// Whether the records were kept with all that the candidate wants. The running version may have wanted less; to give the candidate
-/// empty columns would make it fail on records that are sound.
+/// Whether the records were kept with all that a version wants. The one that ran when they were read may have wanted less; to give
+/// another one empty columns would make it fail on records that are sound.
 fn has_columns(batch: &Batch, wanted: Inputs) -> bool {
     let keys = !wanted.keys || batch.keys.column.ends.len() == batch.len();
     let headers = !wanted.headers || batch.headers.ends.len() == batch.len();
     keys && headers
-}
-
-/// The time that a comparison may take.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    started: Instant,
-    budget: Duration,
-}
-
-/// One version at work.
-struct Runner<'a, V> {
-    version: &'a mut V,
-    clock: Clock,
-    /// Whether its instance has worked, so that a call now costs what it costs in the long run.
-    warm: bool,
-    /// Nanoseconds per record of each chunk.
-    costs: Vec<u64>,
-    schema: Schema,
-    side: Side,
 }
 
 /// Both versions and what was found so far.
@@ -139,86 +102,6 @@ struct Comparison<'a, Old, New> {
     new: Runner<'a, New>,
     tiebreak: Tiebreak,
     report: Report,
-}
-
-/// One chunk, in the hands of both.
-#[derive(Clone, Copy)]
-struct Chunk<'a> {
-    partition: &'a TopicPartition,
-    batch: &'a Batch,
-}
-
-// === impl Clock ===
-
-impl Clock {
-    fn is_over(self) -> bool {
-        self.started.elapsed() >= self.budget
-    }
-}
-
-// === impl Runner ===
-
-impl<'a, V: Version> Runner<'a, V> {
-    fn new(version: &'a mut V, clock: Clock) -> Self {
-        Self { version, clock, warm: false, costs: Vec::new(), schema: Schema::default(), side: Side::default() }
-    }
-
-    /// Runs a whole chunk and notes what it costs.
-    fn run(&mut self, chunk: Chunk<'_>) -> Result<Output, TransformError> {
-        let Chunk { partition, batch } = chunk;
-        if !self.warm {
-            self.version.run(partition, batch)?;
-        }
-        self.warm = false;
-        let called = Instant::now();
-        let output = self.version.run(partition, batch)?;
-        let took = called.elapsed();
-        self.warm = true;
-        self.costs.push((took.as_nanos() / batch.len() as u128) as u64);
-        Ok(output)
-    }
-
-    /// Runs the first `records_max` records of a chunk one by one, until the time is over or `enough` says so, at least one.
-    fn take_apart(
-        &mut self,
-        chunk: Chunk<'_>,
-        stamper: &mut Stamper,
-        records_max: usize,
-        mut enough: impl FnMut(usize, &Fate) -> bool,
-    ) -> Vec<Fate> {
-        let mut fates = Vec::new();
-        for index in 0..records_max {
-            if index > 0 && self.clock.is_over() {
-                break;
-            }
-            let record = chunk.batch.slice(index..index + 1);
-            let mut fate = match self.version.run(chunk.partition, &record) {
-                Ok(output) => fate::of_records(&output, &record, stamper),
-                Err(error) => vec![Fate::Failed(error.to_string())],
-            };
-            fates.append(&mut fate);
-            if fates.last().is_some_and(|fate| enough(index, fate)) {
-                break;
-            }
-        }
-        fates
-    }
-
-    /// Counts a record's fate.
-    fn count(&mut self, fate: &Fate) {
-        match fate {
-            Fate::Lines(lines) => lines.iter().for_each(|line| self.schema.add(line)),
-            Fate::Rejected(_) => self.side.rejected += 1,
-            Fate::Unwritable(_) => self.side.unwritable += 1,
-            Fate::Failed(_) => self.side.failed += 1,
-        }
-    }
-
-    fn finish(mut self) -> (Side, Schema) {
-        self.costs.sort_unstable();
-        self.side.ns_per_record = self.costs.get(self.costs.len() / 2).copied();
-        (self.side, self.schema)
-    }
 }
 
 // === impl Comparison ===
@@ -297,20 +180,5 @@ impl<Old: Version, New: Version> Comparison<'_, Old, New> {
         (report.old, report.new) = (old_side, new_side);
         report.schema = old_schema.changes_to(&new_schema);
         report
-    }
-}
-
-// === impl Chunk ===
-
-impl Chunk<'_> {
-    /// `topic-partition@offset`
-    fn name_of(self, index: usize) -> String {
-        format!("{}@{}", self.partition, self.batch.offsets[index])
-    }
-
-    /// `topic-partition@first..=last`
-    fn name_of_all(self) -> String {
-        let range = self.batch.range().map(|range| range.to_string()).unwrap_or_default();
-        format!("{}@{range}", self.partition)
     }
 }

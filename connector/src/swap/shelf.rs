@@ -11,6 +11,7 @@ pub struct Shelf {
     store: Option<Store>,
     /// Without a store.
     memory: BTreeMap<String, Vec<u8>>,
+    signatures: BTreeMap<String, Vec<u8>>,
 }
 
 // === impl Shelf ===
@@ -18,7 +19,7 @@ pub struct Shelf {
 impl Shelf {
     /// With a state folder, or without.
     pub fn new(store: Option<Store>) -> Self {
-        Self { store, memory: BTreeMap::new() }
+        Self { store, memory: BTreeMap::new(), signatures: BTreeMap::new() }
     }
 
     /// What has run before; nothing without a state folder.
@@ -42,6 +43,35 @@ impl Shelf {
                 self.memory.insert(digest.to_owned(), bytes.to_owned());
                 Ok(())
             }
+        }
+    }
+
+    /// Keeps the signature that a kept module came with, once the policy has found it good: the module may come back when the policy or
+    /// its keys are others, and is asked for it again then.
+    ///
+    /// # Errors
+    ///
+    /// If the state folder can't be written.
+    pub fn keep_signature(&mut self, digest: &str, signature: Option<&[u8]>) -> Result<(), StoreError> {
+        let Some(signature) = signature else { return Ok(()) };
+        match &self.store {
+            Some(store) => store.put_signature(digest, signature),
+            None => {
+                self.signatures.insert(digest.to_owned(), signature.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// The signature of a kept module, if it came with one.
+    ///
+    /// # Errors
+    ///
+    /// If the state folder can't be read.
+    pub fn signature(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.store {
+            Some(store) => store.signature(digest),
+            None => Ok(self.signatures.get(digest).cloned()),
         }
     }
 
@@ -74,6 +104,7 @@ impl Shelf {
         let keep: BTreeSet<&str> = history.keeps();
         let Some(store) = &self.store else {
             self.memory.retain(|digest, _| keep.contains(digest.as_str()));
+            self.signatures.retain(|digest, _| keep.contains(digest.as_str()));
             return Ok(());
         };
         store.save(history)?;

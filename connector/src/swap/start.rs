@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
+use super::controller::{ABOUT_FILE, ABOUT_SWAP};
 use super::gates::Gates;
-use super::history::{History, Source, Start};
+use super::history::{History, Outcome, Source, Start};
 use super::now_ms;
 use super::service::{Gate, Refused};
 use super::shelf::Shelf;
@@ -48,6 +49,10 @@ pub struct First {
     pub shelf: Shelf,
     /// The digest of the file's bytes that are not to be taken in again.
     pub known: Option<String>,
+    /// Whether the file has other bytes than those, and is to be looked at as soon as the connector runs.
+    pub retry: bool,
+    /// What the operator should know, and what it is about.
+    pub warning: Option<(&'static str, String)>,
 }
 
 /// Finds out what is to run, and loads it.
@@ -63,48 +68,109 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
     let settings = fingerprint(&gates.config, found.as_ref().ok().and_then(|found| found.signature.as_deref()));
     let start = history.at_start(&configured, &settings, digest.as_deref(), now_ms());
     shelf.save(&history)?;
-    let mut first = match start {
+    let (mut trial, mut retry, mut warning) = (None, false, None);
+    let stable = match start {
         Start::Configured => {
             let found = found.map_err(|reason| StartError::Missing { module: configured.clone(), reason })?;
-            let stable = load(gates, &configured, &found)?;
-            shelf.keep(&found.digest, &found.bytes)?;
-            history.started(&configured, &found.digest, now_ms());
-            First { stable, trial: None, history, shelf, known: digest }
+            begin(gates, &mut shelf, &mut history, &found)?
         }
-        Start::Good(_) => {
-            if let Err(reason) = &found {
-                tracing::warn!(module = configured, reason, "the module can't be had, the version that ran last runs");
-            }
-            First { stable: last_good(gates, &shelf, &history)?, trial: None, history, shelf, known: digest }
-        }
-        Start::Changed { .. } => {
-            let stable = last_good(gates, &shelf, &history)?;
-            let changed = found.map_err(|reason| Refused::new(Gate::Unknown, reason));
-            let trial = match changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found)) {
-                Ok(module) => Some(module),
-                Err(refused) => {
-                    tracing::warn!(
-                        module = configured,
-                        reason = refused.reason,
-                        "the module's file has changed and was refused, the version that ran last runs"
-                    );
-                    None
+        start => match last_good(gates, &shelf, &history, found.as_ref().ok()) {
+            Ok(stable) => {
+                match start {
+                    Start::Changed { .. } => {
+                        let changed = found.map_err(|reason| Refused::new(Gate::Unknown, reason));
+                        let changed = changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found));
+                        let told = |refused| (ABOUT_SWAP, changed_in_vain(&configured, digest.as_deref(), &refused));
+                        trial = changed.map_err(|refused| warning = Some(told(refused))).ok();
+                    }
+                    Start::Interrupted { retry: is_undecided, .. } => {
+                        retry = is_undecided;
+                        warning = Some((ABOUT_SWAP, died(&history, retry)));
+                    }
+                    Start::Configured | Start::Good(_) => warning = unfit(gates, &found, &history),
                 }
-            };
-            First { stable, trial, history, shelf, known: digest }
-        }
-        Start::Interrupted { retry, .. } => {
-            tracing::warn!(
-                retry,
-                "the process ended while a new version of the transform was tried, the last good one runs"
-            );
-            // Told by the watch as if it were new.
-            let known = digest.filter(|_| !retry);
-            First { stable: last_good(gates, &shelf, &history)?, trial: None, history, shelf, known }
-        }
+                stable
+            }
+            // Module and settings may have changed together, so that the version before does not take the settings of the new one.
+            Err(StartError::Refused(refused)) => {
+                let other = |found: &Found| {
+                    history.last_good() != Some(&*found.digest) && !history.is_quarantined(&found.digest)
+                };
+                let Some(found) = found.ok().filter(other) else { return Err(refused.into()) };
+                warning = Some((ABOUT_SWAP, no_way_back(&configured, &history, &refused)));
+                begin(gates, &mut shelf, &mut history, &found)?
+            }
+            Err(error) => return Err(error),
+        },
     };
-    first.shelf.save(&first.history)?;
-    Ok(first)
+    shelf.save(&history)?;
+    if let Some((about, warning)) = &warning {
+        tracing::warn!(
+            about,
+            warning,
+            runs = stable.digest(),
+            "transform needs attention, the version that ran last runs"
+        );
+    }
+    // Of a file that is not there, too: its old bytes are nothing new when they are back.
+    let known = if trial.is_some() { digest } else { history.seen.clone() };
+    Ok(First { stable, trial, history, shelf, known, retry, warning })
+}
+
+/// Begins with what is configured: it is the first version, and there is none to fall back on.
+fn begin(gates: &Gates, shelf: &mut Shelf, history: &mut History, found: &Found) -> Result<Module, StartError> {
+    let configured = gates.config.transform.module.to_string();
+    let module = load(gates, &configured, found)?;
+    gates.configure(&module)?;
+    shelf.keep(&found.digest, &found.bytes)?;
+    shelf.keep_signature(&found.digest, found.signature.as_deref())?;
+    history.started(&configured, &found.digest, now_ms());
+    Ok(module)
+}
+
+fn no_way_back(configured: &str, history: &History, refused: &Refused) -> String {
+    let (digest, gate, reason) = (history.last_good().unwrap_or("unknown"), refused.gate.label(), &refused.reason);
+    format!(
+        "the version that ran last, sha256:{digest}, can't run any more ({gate}), so {configured} runs without one to fall back on: {reason}"
+    )
+}
+
+/// Why what is configured does not run, if it could not be had or may not be tried.
+fn unfit(gates: &Gates, found: &Result<Found, String>, history: &History) -> Option<(&'static str, String)> {
+    let configured = &gates.config.transform.module;
+    match found {
+        // Whoever watches the file tells what is wrong with it, and when it is back.
+        Err(_) if gates.watched().is_some() => None,
+        Err(reason) => Some((ABOUT_FILE, format!("{configured} can't be had, its last version runs: {reason}"))),
+        Ok(found) => history.quarantined.get(&*found.digest).map(|quarantine| {
+            let (digest, reason) = (&found.digest, &quarantine.reason);
+            let text = format!("{configured} has version sha256:{digest}, which was taken back before and is refused until its bytes change: {reason}");
+            (ABOUT_SWAP, text)
+        }),
+    }
+}
+
+fn changed_in_vain(configured: &str, digest: Option<&str>, refused: &Refused) -> String {
+    let (digest, gate, reason) = (digest.unwrap_or("unknown"), refused.gate.label(), &refused.reason);
+    format!(
+        "{configured} has changed while nothing ran; its new version, sha256:{digest}, was refused ({gate}), so the one before runs: {reason}"
+    )
+}
+
+/// The process died while a candidate was tried.
+fn died(history: &History, retry: bool) -> String {
+    let Some(entry) = history.entries.iter().rfind(|entry| entry.outcome == Outcome::Interrupted) else {
+        return String::new();
+    };
+    let next = if history.is_quarantined(&entry.digest) {
+        "; it is refused until its bytes change"
+    } else if retry {
+        "; the file is tried again now"
+    } else {
+        "; offer it again to have it tried again"
+    };
+    let reason = entry.reason.as_deref().unwrap_or_default();
+    format!("version sha256:{} was not decided upon, {reason}, so the last good one runs{next}", entry.digest)
 }
 
 /// The bytes that `transform.module` names.
@@ -117,7 +183,10 @@ fn find(module: &ModuleRef, shelf: &Shelf) -> Result<Found, String> {
         },
         ModuleRef::Path(path) => watch::read(path).map_err(|error| crate::trace(&error)),
         ModuleRef::Digest(digest) => match shelf.module(digest) {
-            Ok(Some(bytes)) => Ok(whole(digest.clone(), bytes)),
+            Ok(Some(bytes)) => {
+                let signature = shelf.signature(digest).map_err(|error| crate::trace(&error))?;
+                Ok(Found { signature, ..whole(digest.clone(), bytes) })
+            }
             Ok(None) => Err("it is not kept in state.dir: upload it, or name its file".to_owned()),
             Err(error) => Err(crate::trace(&error)),
         },
@@ -125,24 +194,26 @@ fn find(module: &ModuleRef, shelf: &Shelf) -> Result<Found, String> {
 }
 
 fn load(gates: &Gates, name: &str, found: &Found) -> Result<Module, Refused> {
-    match &gates.config.transform.module {
-        ModuleRef::Builtin(_) => gates.load_shipped(name, &found.bytes),
-        ModuleRef::Path(_) | ModuleRef::Digest(_) => {
-            gates.load(name, &found.bytes, &found.digest, found.signature.as_deref())
-        }
-    }
+    gates.load(name, &found.bytes, &found.digest, found.signature.as_deref())
 }
 
-/// The newest good version whose bytes are there. It was looked at by every gate; of what can have changed since, the list of digests and the
-/// connector's settings are asked again.
-fn last_good(gates: &Gates, shelf: &Shelf, history: &History) -> Result<Module, StartError> {
+/// The newest good version whose bytes are there. It passed every gate, and policy and settings may have changed since, so it passes again
+/// those that need no records. If it is what the file has, the signature beside that counts, too.
+fn last_good(gates: &Gates, shelf: &Shelf, history: &History, found: Option<&Found>) -> Result<Module, StartError> {
     let Some((digest, bytes)) = shelf.last_good(history) else {
         return Err(StartError::Missing {
             module: gates.config.transform.module.to_string(),
             reason: "its history names versions that are not in the state folder any more; remove that connector's folder there to begin anew".to_owned(),
         });
     };
-    Ok(gates.load_kept(&format!("sha256:{digest}"), &bytes, &digest)?)
+    let beside = found.filter(|found| *found.digest == *digest).and_then(|found| found.signature.clone());
+    let signature = match beside {
+        Some(signature) => Some(signature),
+        None => shelf.signature(&digest)?,
+    };
+    let module = gates.load(&format!("sha256:{digest}"), &bytes, &digest, signature.as_deref())?;
+    gates.configure(&module)?;
+    Ok(module)
 }
 
 /// What refusals depend on besides the bytes.
@@ -160,8 +231,18 @@ fn fingerprint(config: &ConnectorConfig, signature: Option<&[u8]>) -> String {
 fn changed_module(gates: &Gates, shelf: &mut Shelf, history: &mut History, found: &Found) -> Result<Module, Refused> {
     let state = |error: StoreError| Refused::new(Gate::State, crate::trace(&error));
     history.begin(&found.digest, Source::File, now_ms());
+    history.step(Gate::Load.label());
     shelf.keep(&found.digest, &found.bytes).and_then(|()| shelf.save(history)).map_err(state)?;
-    match load(gates, &gates.config.transform.module.to_string(), found) {
+    let name = gates.config.transform.module.to_string();
+    let configured = load(gates, &name, found).and_then(|module| {
+        shelf.keep_signature(&found.digest, found.signature.as_deref()).map_err(state)?;
+        // From here on its code runs.
+        history.step(Gate::Configure.label());
+        shelf.save(history).map_err(state)?;
+        gates.configure(&module)?;
+        Ok(module)
+    });
+    match configured {
         Ok(module) => {
             history.switch(None, now_ms());
             Ok(module)

@@ -3,6 +3,7 @@
 //! ```text
 //! <state.dir>/transforms/<connector>/history.json        what a History says; a person can read it
 //!                                    <sha256>.wasm       the bytes of a module
+//!                                    <sha256>.wasm.sig   the detached signature that it came with
 //!                                    *.damaged-<ms>      what could not be used, set aside at that time (milliseconds since 1970)
 //!                                    .*.tmp              being written; if nobody writes, of a process that died
 //! ```
@@ -158,6 +159,32 @@ impl Store {
         Ok(None)
     }
 
+    /// Keeps the detached signature that a module came with. It goes with the module.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be written.
+    pub fn put_signature(&self, digest: &str, signature: &[u8]) -> Result<(), StoreError> {
+        if self.signature(digest)?.as_deref() == Some(signature) {
+            return Ok(());
+        }
+        let path = self.signature_path(digest);
+        atomic::write(&path, signature).map_err(|source| StoreError::Write { path, source })
+    }
+
+    /// The signature that a kept module came with. Whether it is good is for the policy to say.
+    ///
+    /// # Errors
+    ///
+    /// If there is one that can't be read.
+    pub fn signature(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        // Else it could name any file.
+        if !is_digest(digest) {
+            return Ok(None);
+        }
+        read(&self.signature_path(digest))
+    }
+
     /// The newest good version whose bytes are kept, with these. It is another than [`History::last_good`] if they are gone, which is told
     /// in the log for each. `None` if there is none at all.
     pub fn last_good_module(&self, history: &History) -> Option<(String, Vec<u8>)> {
@@ -199,6 +226,10 @@ impl Store {
             }
         }
         result
+    }
+
+    fn signature_path(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("{digest}.wasm.sig"))
     }
 
     fn module_path(&self, digest: &str) -> PathBuf {

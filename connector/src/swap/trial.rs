@@ -165,12 +165,8 @@ impl Trial {
     }
 
     fn end(&self, reason: String, at_fault: bool) -> bool {
-        let first = self.set(OVER);
-        if first {
-            // Set by whoever ended it, and nobody else can.
-            let _ = self.ending.set(Ending { reason, at_fault });
-        }
-        first
+        // The reason first: whoever sees that the trial is over finds it.
+        self.standing() == Standing::Running && self.ending.set(Ending { reason, at_fault }).is_ok() && self.set(OVER)
     }
 
     fn set(&self, standing: u8) -> bool {

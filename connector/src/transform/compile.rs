@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use wit_component::ComponentEncoder;
 
 use super::load_error::{LoadError, Refusal};
 use crate::config::CompileLimits;
+use crate::stop::Stop;
 
 /// Machine code is two to three times as large as the module. Past this it is a bomb of another kind.
 const CODE_MAX_BYTES: u64 = 512 * 1024 * 1024;
@@ -37,6 +38,12 @@ const THREADS_MAX: usize = 8;
 
 /// How often a child that has said everything is asked whether it has ended: it has nothing left to do but that.
 const REAP_PAUSE: Duration = Duration::from_millis(1);
+
+/// The child's way to say that it could not work at all: confine itself, read, write. Its words say what, as for all codes.
+const CODE_FAILED: u8 = 1;
+
+/// How often it is asked whether the program stops, while the child is waited for.
+const STOP_POLL: Duration = Duration::from_millis(20);
 
 /// The child's way to say that the module has no component type.
 const CODE_NOT_ENCODABLE: u8 = 10;
@@ -112,17 +119,21 @@ pub(super) fn component_of<'a>(engine: &wasmtime::Engine, bytes: &'a [u8]) -> Re
 ///
 /// # Errors
 ///
-/// If the child refuses the module, exceeds a limit, crashes, or can't be started.
+/// If the child refuses the module, exceeds a limit, crashes, can't be started, or `stop` is said meanwhile.
 pub(super) fn in_child(
     program: &Path,
     limits: &CompileLimits,
+    stop: &Stop,
     name: &str,
     module: &[u8],
 ) -> Result<Vec<u8>, LoadError> {
-    start(program, limits)
-        .and_then(|child| attend(child, limits.timeout, module))
-        .map_err(|source| LoadError::Compiler { name: name.to_owned(), program: program.into(), source })
-        .and_then(|ended| ended.judge(name, limits))
+    let failed = |source| LoadError::Compiler { name: name.to_owned(), program: program.into(), source };
+    let ended = start(program, limits).and_then(|child| attend(child, limits.timeout, stop, module)).map_err(failed)?;
+    // However it has ended then: perhaps because we did it.
+    if stop.is_set() {
+        return Err(LoadError::Stopped { name: name.to_owned() });
+    }
+    ended.ran().map_err(failed)?.judge(name, limits)
 }
 
 fn start(program: &Path, limits: &CompileLimits) -> io::Result<Child> {
@@ -143,8 +154,8 @@ fn start(program: &Path, limits: &CompileLimits) -> io::Result<Child> {
         .spawn()
 }
 
-/// Gives the child its module, takes what it says, and ends it when its time is over.
-fn attend(mut child: Child, timeout: Duration, module: &[u8]) -> io::Result<Ended> {
+/// Gives the child its module, takes what it says, and ends it when its time is over or `stop` is said.
+fn attend(mut child: Child, timeout: Duration, stop: &Stop, module: &[u8]) -> io::Result<Ended> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
         drop(Running(child));
@@ -164,8 +175,15 @@ fn attend(mut child: Child, timeout: Duration, module: &[u8]) -> io::Result<Ende
             // Nobody hears it if the time is over.
             let _ = told.send(read.map(|_| code));
         })?;
-        let code = hears.recv_timeout(timeout).unwrap_or_else(|_| Ok(Vec::new()))?;
-        let status = running.end_by(deadline)?;
+        let over = || stop.is_set() || Instant::now() >= deadline;
+        let code = loop {
+            match hears.recv_timeout(STOP_POLL.min(deadline.saturating_duration_since(Instant::now()))) {
+                Ok(read) => break read?,
+                Err(RecvTimeoutError::Timeout) if !over() => {}
+                Err(_) => break Vec::new(),
+            }
+        };
+        let status = running.end_when(over)?;
         let words = words.join().unwrap_or_default();
         Ok(Ended { status, code, words })
     })
@@ -185,13 +203,13 @@ fn last_words(mut stderr: ChildStderr) -> String {
 // === impl Running ===
 
 impl Running {
-    /// Waits until it has ended, and ends it at `deadline`: `None` then.
-    fn end_by(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    /// Waits until it has ended, and ends it when its time is `over`: `None` then.
+    fn end_when(&mut self, over: impl Fn() -> bool) -> io::Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.0.try_wait()? {
                 return Ok(Some(status));
             }
-            if Instant::now() >= deadline {
+            if over() {
                 self.0.kill()?;
                 self.0.wait()?;
                 return Ok(None);
@@ -212,6 +230,18 @@ impl Drop for Running {
 // === impl Ended ===
 
 impl Ended {
+    /// Itself, unless it never came to the module.
+    fn ran(self) -> io::Result<Self> {
+        match self.status.and_then(|status| status.code()) {
+            Some(code) if code == i32::from(CODE_FAILED) && !self.wants_memory() => Err(io::Error::other(self.words)),
+            _ => Ok(self),
+        }
+    }
+
+    fn wants_memory(&self) -> bool {
+        NO_MEMORY.iter().any(|words| self.words.contains(words))
+    }
+
     /// Its machine code, or what to tell of the module.
     fn judge(self, name: &str, limits: &CompileLimits) -> Result<Vec<u8>, LoadError> {
         let timeout =
@@ -230,7 +260,7 @@ impl Ended {
             return Err(timeout());
         }
         // Whoever kills it, if not we, is the system for want of memory.
-        if killed_by(Signal::KILL) || NO_MEMORY.iter().any(|words| self.words.contains(words)) {
+        if killed_by(Signal::KILL) || self.wants_memory() {
             let (name, memory_max_bytes) = (name.to_owned(), limits.memory_max_bytes);
             return Err(LoadError::CompileMemory { name, memory_max_bytes, reason: self.how(status).into() });
         }

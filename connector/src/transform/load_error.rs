@@ -126,6 +126,12 @@ pub enum LoadError {
         /// The signal or exit code, and the compiler's last words.
         reason: Box<str>,
     },
+    /// The program stops, and what became of the module is not known.
+    #[error("transform module {name} was not compiled, because the program stops")]
+    Stopped {
+        /// The module.
+        name: String,
+    },
     /// A component, but of another world.
     #[error("transform module {name} is not a transform: {reason}; see wit/transform.wit")]
     World {

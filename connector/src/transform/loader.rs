@@ -17,6 +17,7 @@ use super::load_error::{LoadError, Refusal};
 use super::structure::{self, Structure, StructureError};
 use super::{builtin, world};
 use crate::config::ModuleRef;
+use crate::stop::Stop;
 
 /// Loads modules. Cheap to clone, and may be shared between threads: the compiler's limits and the cache are all that it holds.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub struct Loader {
     engine: Engine,
     compiler: Arc<Compiler>,
     cache: Option<CodeCache>,
+    stop: Stop,
 }
 
 /// A module that has passed, and what that took.
@@ -55,7 +57,14 @@ pub struct Steps {
 impl Loader {
     /// A loader that compiles with `compiler` and keeps machine code in `cache`, if there is one.
     pub fn new(engine: Engine, compiler: Compiler, cache: Option<CodeCache>) -> Self {
-        Self { engine, compiler: Arc::new(compiler), cache }
+        Self { engine, compiler: Arc::new(compiler), cache, stop: Stop::default() }
+    }
+
+    /// The same, giving up what a child compiles as soon as `stop` is said.
+    #[must_use]
+    pub fn until(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// The engine for which it loads.
@@ -115,7 +124,7 @@ impl Loader {
                 component
             }
             Compiler::Child { program, limits } => {
-                let code = compile::in_child(program, limits, name, bytes)?;
+                let code = compile::in_child(program, limits, &self.stop, name, bytes)?;
                 let component = deserialize(engine, &code).map_err(failed)?;
                 if let Some(cache) = &self.cache {
                     cache.keep(&key, &code);

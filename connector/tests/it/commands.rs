@@ -7,13 +7,13 @@ use crate::support::sluice::{BINARY, Connector, Sluice};
 
 /// What a command that ended by itself has left.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-fn run(arguments: &[&str]) -> Ended {
+pub(crate) fn run(arguments: &[&str]) -> Ended {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stdout");
     let mut command = Command::new(BINARY);

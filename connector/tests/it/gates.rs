@@ -5,7 +5,7 @@
 
 mod cache;
 mod child;
-mod wasm;
+pub(crate) mod wasm;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,11 +3,19 @@
 mod barrier;
 mod by_file;
 mod canary;
+mod cli;
+mod hundred;
+mod kill;
 mod letters;
+mod logs;
 mod look;
 mod on_request;
 mod probation;
 mod promotion;
+mod rest;
+mod restart;
+mod signals;
+mod stage;
 mod superseding;
 mod takes_over;
 

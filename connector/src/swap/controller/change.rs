@@ -109,7 +109,9 @@ impl Worker {
         };
         let bytes = self.kept(&digest)?;
         let name = format!("sha256:{digest}");
-        let module = self.gates.load_kept(&name, &bytes, &digest)?;
+        let signature = self.kept_signature(&digest)?;
+        let module = self.gates.load(&name, &bytes, &digest, signature.as_deref())?;
+        self.gates.configure(&module)?;
         let orders = self.orders(&module, None)?;
         self.certain(|history| {
             history.begin(&digest, Source::Rollback, now_ms());
@@ -121,7 +123,7 @@ impl Worker {
         self.metrics().outcome(SwapOutcome::RolledBack);
         self.show();
         self.save();
-        tracing::warn!(digest, before = from, "transform rolled back on request");
+        tracing::info!(digest, before = from, "transform rolled back on request");
         Ok(Done {
             outcome: "switched".to_owned(),
             tasks_changed: carried.changed,
@@ -165,11 +167,16 @@ impl Worker {
         self.metrics().outcome(SwapOutcome::RolledBack);
         self.metrics().quarantined(self.history.quarantined.len());
         let (digest, back) = (module.digest(), self.stable.digest());
-        let quarantined = if at_fault { "; it is refused until its bytes change" } else { "" };
-        self.warn(
-            ABOUT_SWAP,
-            &format!("version sha256:{digest} was taken back, sha256:{back} runs again{quarantined}: {reason}"),
-        );
+        if at_fault {
+            tracing::warn!(digest, back, reason, "new version of the transform taken back");
+            let warning = format!(
+                "version sha256:{digest} was taken back, sha256:{back} runs again; it is refused until its bytes change: {reason}"
+            );
+            self.board.warn(ABOUT_SWAP, &warning);
+        } else {
+            tracing::info!(digest, back, "new version of the transform taken back on request");
+            self.board.clear_warning(ABOUT_SWAP);
+        }
         self.show();
         self.save();
     }

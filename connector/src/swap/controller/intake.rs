@@ -8,8 +8,10 @@ use crate::metrics::{SwapOutcome, SwapStep};
 use crate::swap::gates::Passed;
 use crate::swap::history::Source;
 use crate::swap::now_ms;
-use crate::swap::service::{Done, Gate, Refused};
-use crate::transform::builtin;
+use crate::swap::service::{Done, Gate, Refused, stopping};
+use crate::swap::shadow::Report;
+use crate::swap::store::StoreError;
+use crate::transform::engine::Module;
 
 impl Worker {
     /// Takes a module through the gates and, unless it is a dry run, gives the order to switch.
@@ -17,16 +19,20 @@ impl Worker {
         let started = Instant::now();
         let previous = self.running().digest().to_owned();
         if offered.digest == previous {
-            if !dry_run && offered.source == Source::File {
+            // While it is on probation nothing is decided about the file's bytes: if the process dies, they are to be tried again.
+            if !dry_run && offered.source == Source::File && self.trial.is_none() {
                 self.history.file_is_good();
                 self.save();
             }
             return Ok(Done { outcome: "unchanged".to_owned(), ..self.done(offered.digest, previous) });
         }
-        tracing::info!(digest = offered.digest, source = ?offered.source, dry_run, "looking at a new version of the transform");
-        let passed = self.pass(offered, dry_run);
-        let result = passed.and_then(|passed| {
-            let Passed { module, report } = passed;
+        tracing::debug!(
+            digest = offered.digest,
+            source = offered.source.label(),
+            dry_run,
+            "looking at a new version of the transform"
+        );
+        let result = self.pass(offered, dry_run).and_then(|Passed { module, report }| {
             let done = Done {
                 warnings: report.warnings(),
                 report: Some(report.clone()),
@@ -35,30 +41,63 @@ impl Worker {
             if dry_run {
                 return Ok(Done { outcome: "dry_run".to_owned(), ..done });
             }
-            let probation_ms = self.swap().probation.as_millis() as u64;
-            let carried = self.switch(module, &report)?;
-            self.metrics().step(SwapStep::Total, started.elapsed());
-            tracing::info!(
-                digest = offered.digest,
-                took_ms = started.elapsed().as_millis() as u64,
-                "transform switched"
-            );
-            Ok(Done {
-                outcome: "switched".to_owned(),
-                tasks_changed: carried.changed,
-                tasks_pending: carried.pending,
-                pause_us: carried.pause.as_micros() as u64,
-                probation_ms,
-                ..done
-            })
+            self.take_over(offered, module, &report, done, started)
         });
         self.desks.iter().for_each(|desk| desk.widen(Inputs::default()));
-        if let Err(refused) = &result
-            && !dry_run
-        {
-            self.refused(offered, refused);
+        let (digest, source) = (offered.digest, offered.source.label());
+        match &result {
+            // Ended in the middle, so nothing it failed at says anything. What the history says is done by the end of the controller.
+            Err(_) if self.gates.stop.is_set() => return Err(stopping()),
+            Err(Refused { gate, reason, .. }) if dry_run => {
+                tracing::info!(
+                    digest,
+                    gate = gate.label(),
+                    reason,
+                    source,
+                    "new version of the transform would be refused"
+                );
+            }
+            Err(refused) => self.refused(offered, refused),
+            Ok(_) if dry_run => tracing::info!(digest, source, "new version of the transform would be taken"),
+            Ok(_) => {}
         }
         result
+    }
+
+    /// What has passed all gates takes over. `done` is filled in.
+    fn take_over(
+        &mut self,
+        offered: &Offered<'_>,
+        module: Module,
+        report: &Report,
+        done: Done,
+        started: Instant,
+    ) -> Result<Done, Refused> {
+        if self.gates.stop.is_set() {
+            return Err(stopping());
+        }
+        let carried = self.switch(module, report)?;
+        self.metrics().step(SwapStep::Total, started.elapsed());
+        let done = Done {
+            outcome: "switched".to_owned(),
+            tasks_changed: carried.changed,
+            tasks_pending: carried.pending,
+            pause_us: carried.pause.as_micros() as u64,
+            probation_ms: self.swap().probation.as_millis() as u64,
+            ..done
+        };
+        tracing::info!(
+            digest = done.digest,
+            before = done.previous,
+            source = offered.source.label(),
+            probation_ms = done.probation_ms,
+            took_ms = started.elapsed().as_millis() as u64,
+            pause_us = done.pause_us,
+            tasks = done.tasks_changed,
+            tasks_pending = done.tasks_pending,
+            "transform switched"
+        );
+        Ok(done)
     }
 
     /// All gates. Before the first one the history says that there is a candidate: whatever happens to the process then, its next start
@@ -71,21 +110,30 @@ impl Worker {
             );
             return Err(Refused::new(Gate::Quarantine, reason));
         }
+        let state = |error: StoreError| Refused::new(Gate::State, crate::trace(&error));
         if !dry_run {
             self.history.begin(offered.digest, offered.source, now_ms());
-            self.shelf
-                .keep(offered.digest, offered.bytes)
-                .and_then(|()| self.shelf.save(&self.history))
-                .map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+            self.history.step(Gate::Load.label());
+            let kept = self.shelf.keep(offered.digest, offered.bytes);
+            kept.and_then(|()| self.shelf.save(&self.history)).map_err(state)?;
         }
         let Offered { name, bytes, digest, signature, .. } = *offered;
-        let module = if offered.is_kept {
-            self.gates.load_kept(name, bytes, digest)?
-        } else if builtin::is_shipped(bytes) {
-            self.gates.load_shipped(name, bytes)?
-        } else {
-            self.gates.load(name, bytes, digest, signature)?
+        let module = self.gates.load(name, bytes, digest, signature)?;
+        if !dry_run {
+            // Not before the policy has found it good.
+            self.shelf.keep_signature(digest, signature).map_err(state)?;
+        }
+        // From here on its code runs, and if that brought the process down, whoever looks for the reason is to know where.
+        let mut at = |gate: Gate| {
+            if dry_run {
+                return Ok(());
+            }
+            self.history.step(gate.label());
+            self.shelf.save(&self.history).map_err(state)
         };
+        at(Gate::Configure)?;
+        self.gates.configure(&module)?;
+        at(Gate::WarmUp)?;
         self.gates.warm_up(module, self.running(), &self.desks)
     }
 
@@ -94,10 +142,8 @@ impl Worker {
         self.history.refuse(&refused.reason, report, now_ms());
         self.metrics().outcome(SwapOutcome::Refused);
         self.save();
-        let gate = refused.gate.label();
-        self.warn(
-            ABOUT_SWAP,
-            &format!("a new version, sha256:{}, was refused ({gate}): {}", offered.digest, refused.reason),
-        );
+        let (digest, gate, reason) = (offered.digest, refused.gate.label(), &refused.reason);
+        tracing::warn!(digest, gate, reason, source = offered.source.label(), "new version of the transform refused");
+        self.board.warn(ABOUT_SWAP, &format!("a new version, sha256:{digest}, was refused ({gate}): {reason}"));
     }
 }

@@ -35,6 +35,7 @@ fn worker(probation_ms: u64, store: Option<Store>) -> (Worker, Receiver<Request>
         loader: Loader::new(Engine::new(), Compiler::InProcess, None),
         policy: Policy::new(&PolicyConfig::default(), &[]).unwrap(),
         metrics: Metrics::new().swaps("prices"),
+        stop: Stop::default(),
         config,
     };
     let (requests, received) = sync_channel(WAITING_MAX);
@@ -58,6 +59,7 @@ fn worker(probation_ms: u64, store: Option<Store>) -> (Worker, Receiver<Request>
         shown: Arc::new(Mutex::new(shown)),
         board: Board::new().connector("prices", 1),
         requests,
+        look: Arc::default(),
     };
     (worker, received)
 }

@@ -13,7 +13,7 @@ pub struct Pending {
     pub digest: String,
     /// Where it comes from.
     pub source: Source,
-    /// How far it is: [`PROBATION`], or what the controller calls the gate.
+    /// How far it is: [`PROBATION`](super::PROBATION), or what the controller calls the gate.
     pub step: String,
     /// When it began, in milliseconds since 1970.
     pub since_ms: u64,
@@ -88,6 +88,20 @@ pub enum Outcome {
     Superseded,
     /// The process ended before it was decided.
     Interrupted,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// As it stands in the history and in logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::File => "file",
+            Self::Upload => "upload",
+            Self::Rollback => "rollback",
+        }
+    }
 }
 
 // === impl Entry ===

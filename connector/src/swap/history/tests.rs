@@ -241,10 +241,12 @@ fn what_is_in_quarantine_is_no_fall_back() {
     promote(&mut history, 'b', Source::File);
     promote(&mut history, 'c', Source::File);
     history.begin(&d('b'), Source::Upload, 6);
+    history.switch(None, 6);
     history.roll_back("it traps", true, 7);
     assert_eq!((goods(&history).as_str(), history.previous()), ("ac", Some(d('a').as_str())));
     // The version that runs is never taken away, as there is no better one.
     history.begin(&d('c'), Source::Upload, 8);
+    history.switch(None, 8);
     history.roll_back("it traps", true, 9);
     assert_eq!(goods(&history), "ac");
     assert!(!history.is_quarantined(&d('c')));
@@ -319,9 +321,11 @@ fn a_refused_file_is_tried_again_under_other_settings() {
 
     // What has run and was taken back is not.
     history.begin(&d('b'), Source::File, 7);
+    history.switch(None, 7);
     history.roll_back("it traps", true, 8);
     assert_eq!(history.at_start("t.wasm", "third", Some(&d('b')), 9), Start::Good(d('a')));
     history.begin(&d('c'), Source::File, 10);
+    history.switch(None, 10);
     history.roll_back("by hand", false, 11);
     assert_eq!(history.at_start("t.wasm", "fourth", Some(&d('c')), 12), Start::Good(d('a')));
 }

@@ -15,6 +15,13 @@ const SLOWER_FACTOR: u64 = 2;
 /// …if that makes at least so many nanoseconds a record: below it, a busy machine alone may do it.
 const SLOWER_MIN_NS: u64 = 200;
 
+/// The changes that are warned of one by one, beside those that InfluxDB refuses points for.
+const CHANGES_TOLD: usize = 5;
+
+/// What is said behind a change that costs points.
+const REFUSED_BY_INFLUX: &str =
+    ": InfluxDB refuses points that do not fit those it has; give it another name, or the old type";
+
 /// Old (the running version) and new (the candidate) over the last records.
 ///
 /// In JSON each field has its name here. All counts are of the records that were compared.
@@ -25,7 +32,7 @@ pub struct Report {
     pub records: u64,
     /// Records of the sample.
     pub records_in_sample: u64,
-    /// Records that could not be given to the candidate, because it wants keys or headers and they were kept without.
+    /// Records that could not be given to the versions, because one of them wants keys or headers and they were kept without.
     pub records_without_inputs: u64,
     /// Why the end of the sample was not reached, if it was not.
     pub stopped: Option<Stopped>,
@@ -193,17 +200,14 @@ impl Report {
 
     /// What the operator should be warned of though it is no refusal, one sentence each without a full stop.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self
-            .schema
-            .changes
-            .iter()
-            .map(|change| {
-                let refused = if change.is_refused_by_influx() { REFUSED_BY_INFLUX } else { "" };
-                format!("{change}{refused}")
-            })
-            .collect();
-        if self.schema.more > 0 {
-            warnings.push(format!("{} more measurements, tags or fields change", self.schema.more));
+        // The gravest come first. What InfluxDB refuses is told in full.
+        let refused = self.schema.changes.iter().filter(|change| change.is_refused_by_influx());
+        let mut warnings: Vec<String> = refused.map(|change| format!("{change}{REFUSED_BY_INFLUX}")).collect();
+        let others = self.schema.changes.iter().filter(|change| !change.is_refused_by_influx());
+        warnings.extend(others.take(CHANGES_TOLD).map(ToString::to_string));
+        let untold = (self.schema.changes.len() - warnings.len()) as u64 + self.schema.more;
+        if untold > 0 {
+            warnings.push(format!("{untold} more measurements, tags or fields change"));
         }
         if self.schema.incomplete {
             warnings.push("there are more than 1000 measurements, tags or fields; not all were compared".to_owned());
@@ -237,8 +241,8 @@ impl Report {
     fn untried(&self) -> Option<String> {
         if self.records_without_inputs > 0 {
             return Some(format!(
-                "{} of {} records could not be tried: the candidate wants keys or headers, which the running version doesn't, so \
-                 they were not kept; try it with `sluice try` on the last records of the topic (--topic, --last)",
+                "{} of {} records could not be tried, because they were kept without the keys or headers that the transform wants; \
+                 try it with `sluice try` on the last records of the topic (--topic, --last)",
                 self.records_without_inputs, self.records_in_sample
             ));
         }
@@ -250,10 +254,6 @@ impl Report {
         })
     }
 }
-
-/// What is said behind a change that costs points.
-const REFUSED_BY_INFLUX: &str =
-    ": InfluxDB refuses points that do not fit those it has; give it another name, or the old type";
 
 // === impl Lines ===
 

@@ -268,6 +268,7 @@ fn no_file_but_a_module_is_read_as_one() {
     for digest in ["../../x", "", ".", &sha256(bytes).to_uppercase()] {
         assert_eq!(store.module(digest).unwrap(), None, "{digest}");
     }
+    assert_eq!(fs::read(dir.path().join("x.wasm")).unwrap(), bytes, "nor set aside");
 }
 
 #[test]

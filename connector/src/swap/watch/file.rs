@@ -17,7 +17,7 @@ use super::error::ReadError;
 use super::sections::cut_off;
 
 /// The largest module that is read, in bytes.
-pub const FILE_MAX_BYTES: u64 = 32 * 1024 * 1024;
+pub const FILE_MAX_BYTES: u64 = crate::transform::structure::BYTES_MAX;
 
 /// The largest `<file>.sig` that is read, in bytes. One of ed25519 has 64, as text less than 200.
 pub const SIGNATURE_MAX_BYTES: u64 = 4 * 1024;

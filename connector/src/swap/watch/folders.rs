@@ -112,3 +112,64 @@ impl Folders {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::inbox::News;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn wait_for(inbox: &Inbox, what: impl Fn(&News) -> bool) -> News {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            inbox.wait(end);
+            let news = inbox.take();
+            if what(&news) {
+                return news;
+            }
+        }
+        panic!("nothing came");
+    }
+
+    /// Some file systems give a new folder the inode of the last one that was deleted.
+    #[test]
+    fn a_folder_that_was_replaced_unseen_is_watched_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap().join("a");
+        let paths = Paths::of(&folder.join("t.wasm"));
+        fs::create_dir(&folder).unwrap();
+        let inbox = Arc::new(Inbox::default());
+        let mut folders = Folders::new(Arc::clone(&inbox), true, PATIENCE);
+        folders.arm(&paths);
+        let replacements: [fn(&Path); 2] = [
+            |folder| fs::remove_dir_all(folder).unwrap(),
+            |folder| fs::rename(folder, folder.with_file_name("old")).unwrap(),
+        ];
+        for replace in replacements {
+            replace(&folder);
+            fs::create_dir(&folder).unwrap();
+            for lost in wait_for(&inbox, |news| !news.lost.is_empty()).lost {
+                folders.forget(&lost);
+            }
+            folders.arm(&paths);
+            fs::write(&paths.module, "x").unwrap();
+            wait_for(&inbox, |news| news.notes.contains_key(&paths.module));
+        }
+    }
+
+    #[test]
+    fn folders_that_matter_no_more_are_not_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let paths = Paths::of(&root.join("a/t.wasm"));
+        let mut folders = Folders::new(Arc::new(Inbox::default()), true, PATIENCE);
+        folders.arm(&paths);
+        assert_eq!(folders.watched.keys().collect::<Vec<_>>(), [&root]);
+        fs::create_dir(root.join("a")).unwrap();
+        folders.arm(&paths);
+        assert_eq!(folders.watched.keys().collect::<Vec<_>>(), [&root.join("a")]);
+    }
+}

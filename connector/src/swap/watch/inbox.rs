@@ -170,3 +170,77 @@ impl Inner {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, DataChange, Event, Flag, MetadataKind, RemoveKind};
+
+    use super::*;
+
+    const WRITTEN: EventKind = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+    const TOUCHED: EventKind = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
+    const CLOSED: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
+
+    /// Waits for the file `t.wasm` in a folder of its own.
+    fn inbox() -> (tempfile::TempDir, PathBuf, Inbox) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let inbox = Inbox::default();
+        inbox.set_chain(&Chain::of([root.join("t.wasm").as_path()]));
+        (dir, root, inbox)
+    }
+
+    fn hear(inbox: &Inbox, kind: EventKind, path: PathBuf) {
+        inbox.hear(Ok(Event::new(kind).add_path(path)), Instant::now());
+    }
+
+    #[test]
+    fn only_what_concerns_the_file_wakes() {
+        let (_dir, root, inbox) = inbox();
+        for name in ["other.wasm", "t.wasm~", "sub/t.wasm"] {
+            hear(&inbox, WRITTEN, root.join(name));
+            hear(&inbox, EventKind::Create(CreateKind::File), root.join(name));
+        }
+        hear(&inbox, EventKind::Access(AccessKind::Open(AccessMode::Any)), root.join("t.wasm"));
+        hear(&inbox, TOUCHED, root);
+        assert!(inbox.take().is_empty());
+    }
+
+    #[test]
+    fn the_last_change_of_a_path_counts_and_a_touch_leaves_it() {
+        let (_dir, root, inbox) = inbox();
+        for (kinds, last) in [
+            (&[WRITTEN, TOUCHED][..], Change::Writing),
+            (&[WRITTEN, CLOSED], Change::Closed),
+            (&[WRITTEN, CLOSED, WRITTEN], Change::Writing),
+            (&[WRITTEN, EventKind::Remove(RemoveKind::File), TOUCHED], Change::Replaced),
+            (&[TOUCHED], Change::Touched),
+        ] {
+            for kind in kinds {
+                hear(&inbox, *kind, root.join("t.wasm"));
+            }
+            let news = inbox.take();
+            let changes: Vec<_> = news.notes.values().map(|note| note.change).collect();
+            assert_eq!((changes, news.unclear.is_some()), (vec![last], false), "{kinds:?}");
+        }
+    }
+
+    #[test]
+    fn lost_folders_lost_events_and_errors_are_told() {
+        let (_dir, root, inbox) = inbox();
+        hear(&inbox, EventKind::Remove(RemoveKind::Folder), root.clone());
+        let news = inbox.take();
+        assert!(news.lost.contains(&root) && news.unclear.is_some());
+        inbox.hear(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)), Instant::now());
+        assert!(inbox.take().unclear.is_some());
+        inbox.hear(Err(notify::Error::generic("x")), Instant::now());
+        assert!(inbox.take().unclear.is_some());
+    }
+
+    #[test]
+    fn the_word_to_stop_stays() {
+        let inbox = Inbox::default();
+        inbox.stop();
+        assert!(inbox.take().stop && inbox.take().stop);
+    }
+}

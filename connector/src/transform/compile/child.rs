@@ -13,11 +13,8 @@ use rustix::process::{
 use super::super::engine;
 use super::super::load_error::Refusal;
 use super::super::structure;
-use super::{CODE_NOT_ENCODABLE, CODE_REFUSED, component_of};
+use super::{CODE_FAILED, CODE_NOT_ENCODABLE, CODE_REFUSED, component_of};
 use crate::cli::CompileArgs;
-
-/// The child's way to say that something else is wrong. Its words say what.
-const CODE_FAILED: u8 = 1;
 
 /// How much this steps back behind the data path where they want the same core. Much more, and a busy machine would starve it.
 const NICE: i32 = 2;

@@ -79,7 +79,17 @@ fn a_crash_is_told_with_its_last_words_on_one_line() {
 }
 
 #[test]
+fn a_child_that_could_not_begin_is_no_fault_of_the_module() {
+    let ended = |code, words: &str| Ended { status: exited(code), code: Vec::new(), words: words.to_owned() };
+    let error = ended(1, "Operation not permitted (os error 1)").ran().unwrap_err();
+    assert!(error.to_string().contains("not permitted"), "{error}");
+    ended(1, "Cannot allocate memory (os error 12)").ran().unwrap();
+    ended(0, "").ran().unwrap();
+    ended(11, "invalid").ran().unwrap();
+}
+
+#[test]
 fn a_program_that_is_not_there_is_named() {
-    let error = in_child(Path::new("/nowhere/sluice"), &LIMITS, "suspect.wasm", b"").unwrap_err();
+    let error = in_child(Path::new("/nowhere/sluice"), &LIMITS, &Stop::default(), "suspect.wasm", b"").unwrap_err();
     assert!(matches!(error, LoadError::Compiler { .. }) && error.to_string().contains("/nowhere/sluice"), "{error}");
 }

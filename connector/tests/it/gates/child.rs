@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use rustix::process::Signal;
 
@@ -81,8 +82,11 @@ fn a_child_that_does_nothing_is_ended_by_the_clock() {
     // It takes no CPU time, and does not even read the module, which is larger than a pipe.
     let limits = CompileLimits { timeout: Duration::from_millis(200), ..AMPLE };
     assert!(shipped().len() > 1 << 16);
+    let started = Instant::now();
     let error = refused(&stand_in("never-ends.sh", limits), &shipped(), &["transform.compile.timeout.ms=200"]);
     assert!(matches!(error, LoadError::CompileTimeout { .. }), "{error:?}");
+    // By itself it would have ended after ten times as long.
+    assert!(started.elapsed() < wait::DEADLINE);
 }
 
 #[test]
@@ -103,9 +107,9 @@ fn a_child_sees_nothing_of_our_environment() {
 fn a_child_does_not_outlive_its_parent() {
     let folder = tempfile::tempdir().unwrap();
     let module = folder.path().join("bomb.wasm");
-    // Hours of work.
+    // Hours of work. Its CPU time ends what a failure of this test would leave.
     std::fs::write(&module, wasm::bomb(900, 900)).unwrap();
-    let script = r#""$1" compile --timeout-ms 600000 --memory-max-bytes 8589934592 --parent $$ <"$2" >"$2.code" & echo $!; wait"#;
+    let script = r#""$1" compile --timeout-ms 100000 --memory-max-bytes 8589934592 --parent $$ <"$2" >"$2.code" 2>/dev/null & echo $!; wait"#;
     let mut parent =
         Command::new("bash").args(["-c", script, "bash", BINARY]).arg(&module).stdout(Stdio::piped()).spawn().unwrap();
     let mut child = String::new();

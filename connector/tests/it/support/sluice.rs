@@ -149,6 +149,18 @@ impl Sluice {
         self.signal("TERM");
     }
 
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    /// The processes that it has started and that are there.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let output =
+            Command::new("ps").args(["-o", "pid=", "--ppid", &self.process.id().to_string()]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    }
+
     /// Stops the process where it is, as a machine that is suspended does, until [`Sluice::thaw`].
     pub(crate) fn freeze(&self) {
         self.signal("STOP");

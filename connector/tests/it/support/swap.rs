@@ -82,9 +82,14 @@ impl Stage {
 
     /// Starts the connector with its state folder.
     pub(crate) fn start(&self) -> Sluice {
+        self.start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(&self, more: &[&str]) -> Sluice {
         let state = self.state();
         let arguments = ["--bootstrap-servers", super::services::kafka(), "--state-dir", state.to_str().unwrap()];
-        Sluice::start_with(&[&self.connector], &arguments)
+        Sluice::start_with(&[&self.connector], &[&arguments, more].concat())
     }
 
     /// Puts a module in the place of the file, by rename.

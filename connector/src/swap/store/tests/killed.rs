@@ -97,11 +97,12 @@ impl Controller {
             }
             Action::Supersede(first, second) => {
                 self.try_out(first, Source::File);
+                self.run(|history, now| _ = history.switch(None, now));
                 self.act(Action::Promote(second, Source::Upload));
             }
             Action::Stop(text) => {
                 self.try_out(text, Source::File);
-                self.decided(|history, now| _ = history.stop(now));
+                self.decided(|history, now| history.stop(now));
             }
             Action::Die(text) => self.try_out(text, Source::File),
         }
