@@ -15,25 +15,29 @@ fn told(sluice: &Sluice, words: &str) -> Vec<usize> {
 
 #[test]
 fn no_task_begins_with_the_new_version_while_another_still_works_with_the_old() {
-    let stage = Stage::new("swap-barrier", 6).set("tasks.max", "3").set("transform.swap.barrier", "true");
+    let stage = Stage::new("swap-barrier", 6)
+        .set("tasks.max", "3")
+        .set("transform.swap.barrier", "true")
+        .set("transform.timeout.ms", "60000")
+        // Little at a time: so every task has something to do when it changes, and works at another moment than the others.
+        .set("consumer.override.max.partition.fetch.bytes", "1")
+        .set("consumer.override.queued.min.messages", "1");
     std::fs::write(stage.file(), variant(1, "tell-slowly")).unwrap();
+    (0..60).for_each(|_| stage.produce(20));
     let mut sluice = stage.start();
-    sluice.until("all partitions", |sluice| sluice.has_partitions(6.0));
-    let changed = stage.under_load(|| {
-        sluice.until("the old version to be at work", |sluice| match told(sluice, "begin 1").len() {
-            few @ ..10 => Err(few),
+    let at_work = |sluice: &mut Sluice, words: &str| {
+        sluice.until(words, |sluice| match told(sluice, words).len() {
+            few @ ..9 => Err(few),
             _ => Ok(()),
         });
-        let changed = take_over(&stage, &sluice, &variant(2, "tell-slowly"));
-        sluice.until("the new version to be at work", |sluice| match told(sluice, "begin 2").len() {
-            few @ ..10 => Err(few),
-            _ => Ok(()),
-        });
-        changed
-    });
-    assert_eq!((&changed["tasks_changed"], &changed["tasks_pending"]), (&3.into(), &0.into()));
+    };
+    at_work(&mut sluice, "begin 1");
+    let done = take_over(&stage, &sluice, &variant(2, "tell-slowly"));
+    at_work(&mut sluice, "begin 2");
+    assert_eq!((&done["tasks_changed"], &done["tasks_pending"]), (&3.into(), &0.into()));
     let (old, new) = (told(&sluice, "end 1"), told(&sluice, "begin 2"));
     assert!(old.last() < new.first(), "the old version ended at {old:?}, the new began at {new:?}");
+    sluice.kill();
 }
 
 #[test]

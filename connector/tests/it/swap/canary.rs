@@ -80,6 +80,9 @@ fn a_version_that_supersedes_a_canary_has_its_partition() {
     round(&stage, &mut sluice);
     let canary = canaries(&stage, &sluice);
     take_over(&stage, &sluice, &variant(3, "stamp"));
+    // Whichever comes first would be one otherwise.
+    stage.produce_into((canary[0] + 1) % 4, 10);
+    stage.finish(&mut sluice);
     round(&stage, &mut sluice);
     assert_eq!(canaries(&stage, &sluice), canary);
     sluice.stop();

@@ -52,7 +52,7 @@ pub(crate) const MODES: &[(&str, Behaviour)] = &[
 ];
 
 /// Some tenths of a second.
-const SLOW_TURNS: u32 = 200_000_000;
+const SLOW_TURNS: u32 = 800_000_000;
 
 /// What becomes of a record.
 enum Fate {
