@@ -1,17 +1,27 @@
 //! Hot swap over HTTP: what runs and what ran, a new version, back to the one before.
 
+use std::time::Duration;
+
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::ApiState;
 use super::body;
 use super::error::ApiError;
 use crate::swap::service::{Candidate, CandidateModule, Done, Gate, Refused, SwapHandle, TransformState};
 use crate::transform::structure::BYTES_MAX;
+
+/// Bodies that are read at the same time: each may have the size of the largest module, and its controller takes one after the other anyway.
+static UPLOADS: Semaphore = Semaphore::const_new(2);
+
+/// How long one may take to come: a client that stops in the middle must not keep others from their turn.
+const UPLOAD_TIME: Duration = Duration::from_secs(60);
 
 /// The content type of modules.
 const WASM: &str = "application/wasm";
@@ -72,11 +82,22 @@ pub(super) async fn put(
         }
     };
     let module = match kind {
-        Kind::Module => CandidateModule::Bytes(body::read(body, BYTES_MAX, "the module").await?),
+        Kind::Module => CandidateModule::Bytes(upload(body).await?),
         Kind::Json => known(&body::read(body, JSON_MAX_BYTES, "the body").await?)?,
     };
     let signature = head.headers.get(SIGNATURE_HEADER).map(|value| value.as_bytes().to_vec());
     Ok(answer(swap.swap(Candidate { module, signature, dry_run }).await))
+}
+
+/// A module's bytes, when it is their turn.
+async fn upload(body: Body) -> Result<Vec<u8>, ApiError> {
+    // Never closed, so it always gives one.
+    let _turn = UPLOADS.acquire().await;
+    let read = tokio::time::timeout(UPLOAD_TIME, body::read(body, BYTES_MAX, "the module")).await;
+    read.unwrap_or_else(|_| {
+        let message = format!("the module did not come within {} s", UPLOAD_TIME.as_secs());
+        Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, message))
+    })
 }
 
 /// What can be told of a request before its body is read.

@@ -95,20 +95,6 @@ impl Controller {
             board.warn(about, warning);
         }
         let config = Arc::clone(&gates.config);
-        let running = trial.as_ref().unwrap_or(&stable);
-        let shown = Shown {
-            connector: config.name.clone(),
-            module: config.transform.module.to_string(),
-            history: history.clone(),
-            running: running_since(running),
-            trial: None,
-        };
-        let shown = Arc::new(Mutex::new(shown));
-        let may_upload = config.transform.swap.upload;
-        // A watch finds it by itself.
-        let look = Arc::new(AtomicBool::new(retry));
-        let handle =
-            SwapHandle { requests: requests.clone(), shown: Arc::clone(&shown), may_upload, look: Arc::clone(&look) };
         let stop = gates.stop.clone();
         let swap = &config.transform.swap;
         let canary = || swap.canary_partitions.map(|max| Arc::new(Canary::new(max)));
@@ -117,6 +103,19 @@ impl Controller {
             OnTrial { module, trial }
         });
         let first_trial = trial.as_ref().map(|on_trial| Arc::clone(&on_trial.trial));
+        let shown = Shown {
+            connector: config.name.clone(),
+            module: config.transform.module.to_string(),
+            history: history.clone(),
+            running: running_since(trial.as_ref().map_or(&stable, |on_trial| &on_trial.module)),
+            trial: first_trial.clone().map(|trial| (trial, swap.probation.as_millis() as u64)),
+        };
+        let shown = Arc::new(Mutex::new(shown));
+        let may_upload = config.transform.swap.upload;
+        // A watch finds it by itself.
+        let look = Arc::new(AtomicBool::new(retry));
+        let handle =
+            SwapHandle { requests: requests.clone(), shown: Arc::clone(&shown), may_upload, look: Arc::clone(&look) };
         let watched = gates.watched().map(Path::to_owned);
         let name = format!("swap-{}", config.name);
         let run = move || {

@@ -19,8 +19,10 @@ pub enum LoadError {
         /// All names.
         known: String,
     },
-    /// No module with this digest was uploaded: there is no upload yet.
-    #[error("no module sha256:{digest} was uploaded; this version takes builtin:<name> or a file")]
+    /// A module that only a worker has, in its state folder.
+    #[error(
+        "module sha256:{digest} is kept in the state folder of a worker, which this command does not look into; give builtin:<name> or a file"
+    )]
     UnknownDigest {
         /// The digest asked for.
         digest: String,

@@ -81,7 +81,7 @@ pub const CONNECTOR: &[Key] = &[
         Value("no-new-rejects"),
         "What a new version's output on the last records must have in common with the running one's, or it is refused.",
     ),
-    key("transform.upload.enable", Bool, Value("false"), "Whether modules may be uploaded over REST. Needs state.dir."),
+    key("transform.upload.enable", Bool, Value("false"), "Whether modules may be uploaded over REST. Without state.dir a restart forgets them."),
     key("transform.require.digest", List, Value(""), "The sha256 digests of the modules that may run; blank for any. Shipped ones always may."),
     key(
         "transform.require.signature",

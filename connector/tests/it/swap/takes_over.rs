@@ -20,7 +20,8 @@ fn a_version_that_wants_keys_never_sees_a_batch_without_them() {
     stage.runs(&sluice, &new).unwrap();
     assert_eq!(swaps(&sluice, "rolled_back"), 0.0, "it traps on a batch without keys");
     sluice.stop();
-    assert!(stage.one_version_each().into_values().all(|course| course == [1, 2]));
+    // A partition may have had no record before.
+    assert!(stage.one_version_each().into_values().all(|course| course.is_sorted() && course.ends_with(&[2])));
 }
 
 #[test]
