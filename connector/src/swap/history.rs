@@ -55,6 +55,9 @@ pub struct History {
     /// The candidate that runs and may still be taken back. It stays while others are looked at, and refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probation: Option<Pending>,
+    /// Digest of an upload that was on probation when the program was stopped in order: the next start takes it up again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
     /// Digests that were taken back by themselves: refused until the bytes change.
     pub quarantined: BTreeMap<String, Quarantine>,
     /// Candidates that the process died with and that are not decided since; oldest first.
@@ -86,6 +89,7 @@ impl History {
     pub fn keeps(&self) -> BTreeSet<&str> {
         let mut kept: BTreeSet<&str> = self.good.iter().map(String::as_str).collect();
         kept.extend(self.under_way().map(|pending| pending.digest.as_str()));
+        kept.extend(self.resume.as_deref());
         for entry in self.entries.iter().rev() {
             if kept.len() >= MODULES_MAX {
                 break;
@@ -177,8 +181,11 @@ impl History {
         self.note(entry.because("another candidate took over"));
     }
 
-    /// The program ends in order while the candidate is under way. It is not held against it: a file with these bytes is tried again.
+    /// The program ends in order while the candidate is under way. It is not held against it: a file with these bytes is tried again, and so
+    /// is an upload that was on probation.
     pub fn stop(&mut self, now_ms: u64) {
+        let uploaded = self.probation.as_ref().filter(|candidate| candidate.source == Source::Upload);
+        self.resume = uploaded.map(|candidate| candidate.digest.clone());
         for pending in [self.probation.take(), self.pending.take()].into_iter().flatten() {
             let reason = format!("at step {}: the program was stopped", pending.step);
             let entry = Entry::new(&pending.digest, pending.source, Outcome::Interrupted, now_ms);
@@ -201,7 +208,7 @@ impl History {
         let named = self.good.iter().chain(&self.seen).chain(self.quarantined.keys());
         let named = named.chain(self.entries.iter().map(|entry| &entry.digest));
         let named = named.chain(self.died.iter().map(|died| &died.digest));
-        let mut named = named.chain(self.under_way().map(|pending| &pending.digest));
+        let mut named = named.chain(&self.resume).chain(self.under_way().map(|pending| &pending.digest));
         named.find(|digest| !is_digest(digest)).map(|digest| format!("{digest:?} is no sha256"))
     }
 

@@ -68,7 +68,7 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
     let settings = fingerprint(&gates.config, found.as_ref().ok().and_then(|found| found.signature.as_deref()));
     let start = history.at_start(&configured, &settings, digest.as_deref(), now_ms());
     shelf.save(&history)?;
-    let (mut trial, mut retry, mut warning) = (None, false, None);
+    let (mut trial, mut known, mut retry, mut warning) = (None, None, false, None);
     let stable = match start {
         Start::Configured => {
             let found = found.map_err(|reason| StartError::Missing { module: configured.clone(), reason })?;
@@ -76,12 +76,22 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
         }
         start => match last_good(gates, &shelf, &history, found.as_ref().ok()) {
             Ok(stable) => {
+                let unknown = |reason| Refused::new(Gate::Unknown, reason);
                 match start {
                     Start::Changed { .. } => {
-                        let changed = found.map_err(|reason| Refused::new(Gate::Unknown, reason));
-                        let changed = changed.and_then(|found| changed_module(gates, &mut shelf, &mut history, &found));
+                        let changed = found.map_err(unknown);
+                        let changed = changed
+                            .and_then(|found| candidate(gates, &mut shelf, &mut history, (&found, Source::File)));
                         let told = |refused| (ABOUT_SWAP, changed_in_vain(&configured, digest.as_deref(), &refused));
                         trial = changed.map_err(|refused| warning = Some(told(refused))).ok();
+                        known = digest.clone().filter(|_| trial.is_some());
+                    }
+                    Start::Resumed { digest, .. } => {
+                        let kept = kept(&shelf, &digest).map_err(unknown);
+                        let resumed =
+                            kept.and_then(|found| candidate(gates, &mut shelf, &mut history, (&found, Source::Upload)));
+                        let told = |refused| (ABOUT_SWAP, resumed_in_vain(&digest, &refused));
+                        trial = resumed.map_err(|refused| warning = Some(told(refused))).ok();
                     }
                     Start::Interrupted { retry: is_undecided, .. } => {
                         retry = is_undecided;
@@ -113,7 +123,7 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
         );
     }
     // Of a file that is not there, too: its old bytes are nothing new when they are back.
-    let known = if trial.is_some() { digest } else { history.seen.clone() };
+    let known = known.or_else(|| history.seen.clone());
     Ok(First { stable, trial, history, shelf, known, retry, warning })
 }
 
@@ -157,6 +167,13 @@ fn changed_in_vain(configured: &str, digest: Option<&str>, refused: &Refused) ->
     )
 }
 
+fn resumed_in_vain(digest: &str, refused: &Refused) -> String {
+    let (gate, reason) = (refused.gate.label(), &refused.reason);
+    format!(
+        "version sha256:{digest} was on probation when the program was stopped, and is refused now ({gate}), so the one before runs: {reason}"
+    )
+}
+
 /// The process died while a candidate was tried.
 fn died(history: &History, retry: bool) -> String {
     let Some(entry) = history.entries.iter().rfind(|entry| entry.outcome == Outcome::Interrupted) else {
@@ -175,22 +192,22 @@ fn died(history: &History, retry: bool) -> String {
 
 /// The bytes that `transform.module` names.
 fn find(module: &ModuleRef, shelf: &Shelf) -> Result<Found, String> {
-    let whole = |digest: String, bytes: Vec<u8>| Found { bytes: bytes.into(), digest: digest.into(), signature: None };
     match module {
         ModuleRef::Builtin(name) => match builtin::find(name) {
-            Some(bytes) => Ok(whole(digest_of(bytes), bytes.to_owned())),
+            Some(bytes) => Ok(Found { bytes: bytes.into(), digest: digest_of(bytes).into(), signature: None }),
             None => Err(format!("there is no built-in transform `{name}`; this version has: {}", builtin::names())),
         },
         ModuleRef::Path(path) => watch::read(path).map_err(|error| crate::trace(&error)),
-        ModuleRef::Digest(digest) => match shelf.module(digest) {
-            Ok(Some(bytes)) => {
-                let signature = shelf.signature(digest).map_err(|error| crate::trace(&error))?;
-                Ok(Found { signature, ..whole(digest.clone(), bytes) })
-            }
-            Ok(None) => Err("it is not kept in state.dir: upload it, or name its file".to_owned()),
-            Err(error) => Err(crate::trace(&error)),
-        },
+        ModuleRef::Digest(digest) => kept(shelf, digest),
     }
+}
+
+/// A module that is kept, with its signature.
+fn kept(shelf: &Shelf, digest: &str) -> Result<Found, String> {
+    let bytes = shelf.module(digest).map_err(|error| crate::trace(&error))?;
+    let bytes = bytes.ok_or("it is not kept in state.dir: upload it, or name its file")?;
+    let signature = shelf.signature(digest).map_err(|error| crate::trace(&error))?;
+    Ok(Found { bytes: bytes.into(), digest: digest.into(), signature })
 }
 
 fn load(gates: &Gates, name: &str, found: &Found) -> Result<Module, Refused> {
@@ -223,17 +240,25 @@ fn fingerprint(config: &ConnectorConfig, signature: Option<&[u8]>) -> String {
         // Writing into a String cannot fail. As written: what a placeholder stands for may be a secret.
         let _ = writeln!(text, "{key}={value}");
     }
-    let _ = writeln!(text, "{signature:?}");
+    let _ = writeln!(text, "{signature:?} {}", crate::status::VERSION);
     digest_of(text.as_bytes())
 }
 
-/// The file has changed while nothing ran: its version passes the gates that need no records.
-fn changed_module(gates: &Gates, shelf: &mut Shelf, history: &mut History, found: &Found) -> Result<Module, Refused> {
+/// A version that is to run from the first record on, on probation, passes the gates that need no records.
+fn candidate(
+    gates: &Gates,
+    shelf: &mut Shelf,
+    history: &mut History,
+    (found, source): (&Found, Source),
+) -> Result<Module, Refused> {
     let state = |error: StoreError| Refused::new(Gate::State, crate::trace(&error));
-    history.begin(&found.digest, Source::File, now_ms());
+    history.begin(&found.digest, source, now_ms());
     history.step(Gate::Load.label());
     shelf.keep(&found.digest, &found.bytes).and_then(|()| shelf.save(history)).map_err(state)?;
-    let name = gates.config.transform.module.to_string();
+    let name = match source {
+        Source::File => gates.config.transform.module.to_string(),
+        _ => format!("sha256:{}", found.digest),
+    };
     let configured = load(gates, &name, found).and_then(|module| {
         shelf.keep_signature(&found.digest, found.signature.as_deref()).map_err(state)?;
         // From here on its code runs.

@@ -24,6 +24,14 @@ pub enum Start {
         /// The last good version.
         fallback: String,
     },
+    /// An upload was on probation when the program was stopped, and the file is as it was: the upload goes through the gates again, and runs
+    /// at once, on probation.
+    Resumed {
+        /// Of the upload.
+        digest: String,
+        /// The last good version.
+        fallback: String,
+    },
     /// The process died while a candidate was tried; `fallback` runs.
     Interrupted {
         /// The last good version.
@@ -48,6 +56,7 @@ impl History {
         let resettled = self.settings != settings;
         settings.clone_into(&mut self.settings);
         let fallback = self.last_good().filter(|_| self.configured == configured).map(str::to_owned);
+        let resume = self.resume.take().filter(|digest| !self.is_quarantined(digest));
         let interrupted = self.interrupted(fallback.is_some(), now_ms);
         let Some(fallback) = fallback else { return Start::Configured };
         if resettled && self.seen.as_deref().is_some_and(|seen| self.was_refused(seen)) {
@@ -57,7 +66,10 @@ impl History {
         match changed {
             retry if interrupted => Start::Interrupted { fallback, retry: retry.is_some() },
             Some(file) => Start::Changed { digest: file.to_owned(), fallback },
-            None => Start::Good(fallback),
+            None => match resume {
+                Some(digest) => Start::Resumed { digest, fallback },
+                None => Start::Good(fallback),
+            },
         }
     }
 

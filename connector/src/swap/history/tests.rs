@@ -140,6 +140,28 @@ fn a_candidate_supersedes_the_one_on_probation_only_when_it_takes_over() {
 }
 
 #[test]
+fn an_upload_on_probation_is_taken_up_again_after_an_orderly_stop_unless_the_file_has_changed() {
+    let stopped = || {
+        let mut history = first();
+        history.begin(&d('b'), Source::Upload, 3);
+        history.switch(None, 4);
+        history.stop(5);
+        assert!(history.keeps().contains(d('b').as_str()));
+        history
+    };
+    let mut history = stopped();
+    assert_eq!(restart(&mut history, 'a'), Start::Resumed { digest: d('b'), fallback: d('a') });
+    assert_eq!(restart(&mut history, 'a'), Start::Good(d('a')), "once: it is a candidate like others then");
+    assert_eq!(restart(&mut stopped(), 'c'), changed('c', 'a'));
+    assert_eq!(stopped().at_start("other.wasm", "s", Some(&d('a')), 9), Start::Configured);
+    // One that was only looked at was never told to run.
+    let mut history = first();
+    history.begin(&d('b'), Source::Upload, 3);
+    history.stop(5);
+    assert_eq!(restart(&mut history, 'a'), Start::Good(d('a')));
+}
+
+#[test]
 fn a_process_that_died_holds_it_against_both_under_way() {
     let mut history = first();
     history.begin(&d('b'), Source::File, 3);
@@ -450,6 +472,9 @@ fn apply(history: &mut History, what: &Do, now: u64) -> Result<(), TestCaseError
             match &start {
                 Start::Configured => prop_assert!(false, "there is a good version"),
                 Start::Good(digest) => prop_assert_eq!(digest, &good),
+                Start::Resumed { digest, fallback } => {
+                    prop_assert!(*fallback == good && !history.is_quarantined(digest) && !was_under_way);
+                }
                 Start::Changed { digest, fallback } => {
                     prop_assert_eq!((Some(digest), fallback), (file.as_ref(), &good));
                     prop_assert!(!was_under_way && *digest != good && !history.is_quarantined(digest));

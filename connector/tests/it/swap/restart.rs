@@ -41,6 +41,30 @@ fn the_version_that_ran_last_runs_again_also_if_it_was_uploaded() {
 }
 
 #[test]
+fn an_upload_on_probation_is_taken_up_again_after_an_orderly_stop() {
+    let stage = Stage::with("resumed", &[]);
+    let (mut sluice, two) = (stage.started(), variant(2, "stamp"));
+    assert_eq!(json(&stage.upload(&sluice, &two, ""))["outcome"], "switched");
+    produce(&stage, &mut sluice);
+    sluice.stop();
+    stage.produce(10);
+    let mut sluice = stage.start();
+    let state = stage.transform(&sluice);
+    assert_eq!(
+        (&state["state"], &state["current"]["digest"]),
+        (&"on_probation".into(), &digest(&two).into()),
+        "{state}"
+    );
+    assert_eq!(state["previous"], digest(&variant(1, "stamp")));
+    assert_eq!(stage.warnings(&sluice), [""; 0]);
+    stage.finish(&mut sluice);
+    assert_eq!(json(&stage.roll_back(&sluice))["digest"], digest(&variant(1, "stamp")));
+    produce(&stage, &mut sluice);
+    sluice.stop();
+    assert_eq!(stage.one_version_each()[&0], [1, 2, 1]);
+}
+
+#[test]
 fn a_file_that_changed_meanwhile_runs_from_the_first_record_and_may_fall_back() {
     let stage = Stage::with("changed", &[]);
     stage.started().stop();

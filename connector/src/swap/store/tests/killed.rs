@@ -198,7 +198,10 @@ fn started(store: &Store, files: &Folder, file: &str, what: &str) -> Option<Stri
     store.save(&history).unwrap();
     let runs = match start {
         Start::Configured => None,
-        Start::Good(digest) | Start::Interrupted { fallback: digest, .. } | Start::Changed { fallback: digest, .. } => {
+        Start::Good(digest)
+        | Start::Interrupted { fallback: digest, .. }
+        | Start::Changed { fallback: digest, .. }
+        | Start::Resumed { fallback: digest, .. } => {
             let (found, _) = store.last_good_module(&history).unwrap_or_else(|| panic!("{what}: no module at all"));
             assert_eq!(found, digest, "{what}: its bytes are gone");
             Some(digest)
