@@ -4,8 +4,8 @@
 use std::cell::Cell;
 use std::hint::black_box;
 
-use crate::bindings::{Batch, Output};
 use crate::bindings::sluice::transform::log::{self, Level};
+use crate::bindings::{Batch, Output};
 use crate::{Behaviour, column, count, nothing, ok, reject, string};
 
 /// `variant:`, eight digits, a colon, a mode of up to sixteen characters, blanks.
