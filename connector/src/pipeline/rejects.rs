@@ -116,8 +116,10 @@ impl Pipeline {
             let tolerated = self.connector.errors.tolerate && within_budget;
             self.tell(&partition, &rejection, tolerated);
             if !tolerated && fatal.is_none() {
-                // The task is lost, but its restart has the version before.
-                self.versions.blame(&rejection.version, || format!("it stopped the task: {}", rejection.reason));
+                // The task is lost, but its restart has the version before. What that would have refused as well was found out earlier.
+                if rejection.stage == RejectStage::Sink {
+                    self.versions.blame(&rejection.version, || format!("it stopped the task: {}", rejection.reason));
+                }
                 fatal = Some(self.fatal(&partition, &rejection, within_budget));
             }
             if self.letters.is_some() {

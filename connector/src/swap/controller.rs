@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::desk::ControlDesk;
 use super::gates::Gates;
-use super::history::{History, Source};
+use super::history::{Fared, History, Source};
 use super::now_ms;
 use super::service::{
     Candidate, CandidateModule, Done, Gate, Refused, Request, Running, Shown, SwapHandle, WAITING_MAX, lock,
@@ -28,8 +28,8 @@ use crate::config::{ConnectorConfig, ModuleRef, SwapConfig};
 use crate::metrics::SwapMetrics;
 use crate::status::ConnectorBoard;
 use crate::stop::Stop;
-use crate::transform::digest_of;
 use crate::transform::engine::Module;
+use crate::transform::{Tally, digest_of};
 
 /// How long the controller sleeps at the most.
 const IDLE: Duration = Duration::from_secs(1);
@@ -290,6 +290,8 @@ impl Worker {
 
     /// Saves what has become certain. If that fails the data path goes on all the same, and somebody is told.
     fn save(&mut self) {
+        let Tally { records, errors } = self.stable.version().tally();
+        self.history.fared = Some(Fared { digest: self.stable.digest().to_owned(), records, errors });
         lock(&self.shown).history = self.history.clone();
         match self.shelf.save(&self.history) {
             Ok(()) => self.board.clear_warning(ABOUT_STATE),

@@ -15,7 +15,7 @@ use serde_json::Value;
 mod entry;
 mod start;
 
-pub use entry::{Died, Entry, Outcome, Pending, Quarantine, REASON_MAX_BYTES, Source};
+pub use entry::{Died, Entry, Fared, Outcome, Pending, Quarantine, REASON_MAX_BYTES, Source};
 pub use start::Start;
 
 use entry::cut;
@@ -58,6 +58,9 @@ pub struct History {
     /// Digest of an upload that was on probation when the program was stopped in order: the next start takes it up again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// How the last good version has fared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fared: Option<Fared>,
     /// Digests that were taken back by themselves: refused until the bytes change.
     pub quarantined: BTreeMap<String, Quarantine>,
     /// Candidates that the process died with and that are not decided since; oldest first.
@@ -208,7 +211,10 @@ impl History {
         let named = self.good.iter().chain(&self.seen).chain(self.quarantined.keys());
         let named = named.chain(self.entries.iter().map(|entry| &entry.digest));
         let named = named.chain(self.died.iter().map(|died| &died.digest));
-        let mut named = named.chain(&self.resume).chain(self.under_way().map(|pending| &pending.digest));
+        let mut named = named
+            .chain(&self.resume)
+            .chain(self.fared.iter().map(|fared| &fared.digest))
+            .chain(self.under_way().map(|pending| &pending.digest));
         named.find(|digest| !is_digest(digest)).map(|digest| format!("{digest:?} is no sha256"))
     }
 

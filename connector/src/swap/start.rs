@@ -113,6 +113,10 @@ pub fn first(gates: &Gates, mut shelf: Shelf) -> Result<First, StartError> {
             Err(error) => return Err(error),
         },
     };
+    // What a new version is measured against.
+    if let Some(fared) = history.fared.as_ref().filter(|fared| fared.digest == stable.digest()) {
+        stable.version().note(fared.records, fared.errors);
+    }
     shelf.save(&history)?;
     if let Some((about, warning)) = &warning {
         tracing::warn!(

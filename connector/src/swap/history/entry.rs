@@ -37,6 +37,17 @@ pub struct Died {
     pub times: u32,
 }
 
+/// How the last good version has fared: what a new one is measured against, also after a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fared {
+    /// The version.
+    pub digest: String,
+    /// Records that it was given.
+    pub records: u64,
+    /// Those of them that were refused.
+    pub errors: u64,
+}
+
 /// One thing that happened to one version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {

@@ -6,6 +6,7 @@ use super::stage::json;
 use super::{Stage, digest, variant};
 use crate::sandbox;
 use crate::support::http;
+use crate::support::letters::LetterTopic;
 use crate::support::services;
 use crate::support::sluice::Sluice;
 use crate::support::wait::equal;
@@ -62,6 +63,26 @@ fn an_upload_on_probation_is_taken_up_again_after_an_orderly_stop() {
     produce(&stage, &mut sluice);
     sluice.stop();
     assert_eq!(stage.one_version_each()[&0], [1, 2, 1]);
+}
+
+#[test]
+fn a_file_that_changed_meanwhile_is_measured_against_what_the_version_before_refused() {
+    let letters = LetterTopic::unmade("swap-measured");
+    let mut stage = Stage::with("measured", &[]);
+    stage.connector = stage.connector.with_letters(&letters);
+    std::fs::write(stage.file(), variant(1, "reject-tenth")).unwrap();
+    let mut sluice = stage.started();
+    stage.produce(2_000);
+    stage.finish(&mut sluice);
+    sluice.stop();
+    // It refuses as many.
+    stage.replace(&variant(2, "reject-tenth"));
+    stage.produce(2_000);
+    let mut sluice = stage.start();
+    stage.finish(&mut sluice);
+    let state = stage.transform(&sluice);
+    assert_eq!((&state["state"], &state["quarantined"]), (&"on_probation".into(), &serde_json::json!({})), "{state}");
+    assert!(state["probation"]["errors"].as_u64().unwrap() >= 100, "{state}");
 }
 
 #[test]
