@@ -21,7 +21,7 @@ use crate::transform::{builtin, digest_of};
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The module that is configured can't be had.
-    #[error("could not get transform module {module}; check transform.module: {reason}")]
+    #[error("could not get the module that transform.module names, {module}: {reason}")]
     Missing {
         /// The module.
         module: String,

@@ -1,6 +1,6 @@
 //! The tasks of the process wait for each other (`transform.swap.barrier`).
 
-use super::look::{lose_a_task, may_lose_a_task, partitions_of_tasks, take_over};
+use super::look::{both_have, lose_a_task, may_lose_a_task, partitions_of_tasks, take_over};
 use super::{Stage, variant};
 use crate::support::scripted_influx::{Scripted, ScriptedInflux};
 use crate::support::sluice::Sluice;
@@ -49,7 +49,7 @@ fn a_task_that_does_not_come_is_not_waited_for_for_ever_and_changes_later() {
         .set("transform.swap.barrier", "true");
     stage.connector = stage.connector.clone().into_scripted(&influx);
     let mut sluice = stage.start();
-    sluice.until("all partitions", |sluice| sluice.has_partitions(4.0));
+    both_have(&mut sluice, 2.0);
     let [(task, partitions), _] = partitions_of_tasks(&sluice);
     // A partition's lag is known once something of it has been committed.
     stage.produce(10);
@@ -102,7 +102,7 @@ fn a_task_that_has_failed_is_not_waited_for() {
         .set("tasks.max", "2")
         .set("transform.swap.barrier", "true");
     let mut sluice = stage.start();
-    sluice.until("both partitions", |sluice| sluice.has_partitions(2.0));
+    both_have(&mut sluice, 1.0);
     stage.produce(100);
     stage.finish(&mut sluice);
     lose_a_task(&stage, &mut sluice, 0);

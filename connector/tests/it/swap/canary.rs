@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::look::{lose_a_task, may_lose_a_task, partitions_of_tasks, runs_alone, state, take_over};
+use super::look::{both_have, lose_a_task, may_lose_a_task, partitions_of_tasks, runs_alone, state, take_over};
 use super::{Stage, variant};
 use crate::support::sluice::Sluice;
 
@@ -14,7 +14,7 @@ fn stage(test: &str) -> Stage {
 /// Starts it and has version 1 write to each partition.
 fn begin(stage: &Stage) -> Sluice {
     let mut sluice = stage.start();
-    sluice.until("both tasks to have partitions", |sluice| sluice.has_partitions(4.0));
+    both_have(&mut sluice, 2.0);
     round(stage, &mut sluice);
     sluice
 }

@@ -8,10 +8,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::look::both_have;
 use super::{Stage, digest, variant};
 use crate::support::http;
 use crate::support::sluice::{BINARY, Sluice};
-use crate::support::wait::equal;
 
 const SWAPS: u32 = 100;
 
@@ -90,10 +90,7 @@ fn a_hundred_swaps_leave_one_point_of_each_record_and_the_group_alone() {
     let mut taken_back = 0;
     let generation = stage.under_load(|| {
         sluice.until("version 1 to write", |_| stage.has_written(1));
-        sluice.until("each task to have its partitions", |sluice| {
-            let of_task = |task| sluice.metrics().find("kafka_connect_sink_task_partition_count", &[task]);
-            equal([of_task("task=\"0\""), of_task("task=\"1\"")], &[Some(2.0), Some(2.0)])
-        });
+        both_have(&mut sluice, 2.0);
         let assigned = sluice.log().matches("partitions assigned").count();
         for number in 2..SWAPS + 2 {
             let (name, way) = WAYS[number as usize % WAYS.len()];

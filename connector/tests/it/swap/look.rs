@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Stage, digest, variant};
 use crate::support::letters::LetterTopic;
 use crate::support::sluice::Sluice;
+use crate::support::wait::equal;
 
 /// A stage that bears refused records and sends them to `letters`.
 pub(super) fn with_letters(mut stage: Stage, letters: &LetterTopic) -> Stage {
@@ -89,6 +90,15 @@ pub(super) fn lose_a_task(stage: &Stage, sluice: &mut Sluice, partition: i32) {
         stage.produce_value(partition, "poison");
     }
     sluice.until("a task to fail", |sluice| sluice.logged(&["\"message\":\"task failed\""]));
+}
+
+/// Waits until both tasks have so many partitions: as long as one has all of them, they are about to move.
+pub(super) fn both_have(sluice: &mut Sluice, partitions: f64) {
+    sluice.until("both tasks to have their partitions", |sluice| {
+        let metrics = sluice.metrics();
+        let has = |task: &str| metrics.find("kafka_connect_sink_task_partition_count", &[task]);
+        equal([has("task=\"0\""), has("task=\"1\"")], &[Some(partitions); 2])
+    });
 }
 
 /// Two tasks that have partitions, each with these.
