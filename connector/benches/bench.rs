@@ -1,8 +1,8 @@
 //! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone.
 //!
 //! Without arguments: throughput (librdkafka alone, Sluice into a server that answers at once, in turns), memory while the sink
-//! stalls (five minutes), then the stages on their own (Criterion), and loading a module. `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer,
-//! its own server.
+//! stalls (five minutes), then the stages on their own (Criterion), loading a module, and hot swap under load. `--help` tells the
+//! options. The program starts what it needs: a broker by `docker/local`, its own producer, its own server.
 
 #![allow(
     clippy::unwrap_used,
