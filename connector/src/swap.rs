@@ -18,6 +18,7 @@ pub mod schema;
 pub mod service;
 pub mod shadow;
 pub mod shelf;
+pub mod shown;
 pub mod start;
 pub mod store;
 pub mod trial;

@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use super::ApiState;
 use super::body;
 use super::error::ApiError;
-use crate::swap::service::{Candidate, CandidateModule, Done, Gate, Refused, SwapHandle, TransformState};
+use crate::swap::service::{Candidate, CandidateModule, Done, Gate, Refused, SwapHandle};
+use crate::swap::shown::TransformState;
 use crate::transform::structure::BYTES_MAX;
 
 /// Bodies that are read at the same time: each may have the size of the largest module, and its controller takes one after the other anyway.

@@ -17,19 +17,18 @@ use super::desk::ControlDesk;
 use super::gates::Gates;
 use super::history::{Fared, History, Source};
 use super::now_ms;
-use super::service::{
-    Candidate, CandidateModule, Done, Gate, Refused, Request, Running, Shown, SwapHandle, WAITING_MAX, lock,
-};
+use super::service::{Done, Request, SwapHandle, WAITING_MAX, lock};
 use super::shelf::Shelf;
+use super::shown::{Running, Shown};
 use super::start::First;
 use super::trial::{Canary, Trial};
-use super::watch::{self, FileWatch, Found, Seen};
-use crate::config::{ConnectorConfig, ModuleRef, SwapConfig};
+use super::watch::FileWatch;
+use crate::config::{ConnectorConfig, SwapConfig};
 use crate::metrics::SwapMetrics;
 use crate::status::ConnectorBoard;
 use crate::stop::Stop;
+use crate::transform::Tally;
 use crate::transform::engine::Module;
-use crate::transform::{Tally, digest_of};
 
 /// How long the controller sleeps at the most.
 const IDLE: Duration = Duration::from_secs(1);
@@ -211,69 +210,6 @@ impl Worker {
                 None => self.look(),
             }
         }
-    }
-
-    /// The file has changed, or is gone.
-    fn file(&mut self, seen: Seen) {
-        match seen {
-            Seen::Module(Found { bytes, digest, signature }) => {
-                self.board.clear_warning(ABOUT_FILE);
-                let name = self.config().transform.module.to_string();
-                let signature = signature.as_deref();
-                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File };
-                // Told in the log, in the history and on the board.
-                let _ = self.take_in(&offered, false);
-            }
-            Seen::Back => self.board.clear_warning(ABOUT_FILE),
-            Seen::Gone => self.warn(
-                ABOUT_FILE,
-                &format!(
-                    "the file {} is gone; its version goes on running, put the file back before the next restart",
-                    self.config().transform.module
-                ),
-            ),
-            Seen::Unusable(reason) => self.warn(ABOUT_FILE, &format!("{reason}; the running version goes on")),
-        }
-    }
-
-    /// The file is not watched, and somebody asks to look at it.
-    fn look(&mut self) {
-        let ModuleRef::Path(path) = &self.config().transform.module else { return };
-        match watch::read(path) {
-            Ok(found) if self.history.seen.as_deref() == Some(&*found.digest) => self.file(Seen::Back),
-            Ok(found) => self.file(Seen::Module(found)),
-            Err(error) => self.file(Seen::Unusable(crate::trace(&error))),
-        }
-    }
-
-    fn requested(&mut self, candidate: Candidate) -> Result<Done, Refused> {
-        let Candidate { module, signature, dry_run } = candidate;
-        let (digest, bytes, signature) = match module {
-            CandidateModule::Bytes(bytes) => (digest_of(&bytes), bytes, signature),
-            CandidateModule::Digest(digest) => {
-                let bytes = self.kept(&digest)?;
-                let signature =
-                    signature.map_or_else(|| self.kept_signature(&digest), |signature| Ok(Some(signature)))?;
-                (digest, bytes, signature)
-            }
-        };
-        let (name, signature) = (format!("sha256:{digest}"), signature.as_deref());
-        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload };
-        self.take_in(&offered, dry_run)
-    }
-
-    fn kept(&self, digest: &str) -> Result<Vec<u8>, Refused> {
-        let kept = self.shelf.module(digest).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
-        kept.ok_or_else(|| {
-            Refused::new(
-                Gate::Unknown,
-                format!("no module sha256:{digest} is kept: the last ten are, see the history at /sluice/connectors/{}/transform", self.config().name),
-            )
-        })
-    }
-
-    fn kept_signature(&self, digest: &str) -> Result<Option<Vec<u8>>, Refused> {
-        self.shelf.signature(digest).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))
     }
 
     /// Brings what is shown up to date.

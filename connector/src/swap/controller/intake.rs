@@ -1,19 +1,85 @@
-//! A candidate's way from its bytes to the order to switch, or to its refusal.
+//! A candidate's way from the file or the request to the order to switch, or to its refusal.
 
 use std::time::Instant;
 
-use super::{ABOUT_SWAP, Offered, Worker};
+use super::{ABOUT_FILE, ABOUT_SWAP, Offered, Worker};
 use crate::batch::Inputs;
+use crate::config::ModuleRef;
 use crate::metrics::{SwapOutcome, SwapStep};
 use crate::swap::gates::Passed;
 use crate::swap::history::Source;
 use crate::swap::now_ms;
-use crate::swap::service::{Done, Gate, Refused, stopping};
+use crate::swap::service::{Candidate, CandidateModule, Done, Gate, Refused, stopping};
 use crate::swap::shadow::Report;
 use crate::swap::store::StoreError;
+use crate::swap::watch::{self, Found, Seen};
+use crate::transform::digest_of;
 use crate::transform::engine::Module;
 
 impl Worker {
+    /// The file has changed, or is gone.
+    pub(super) fn file(&mut self, seen: Seen) {
+        match seen {
+            Seen::Module(Found { bytes, digest, signature }) => {
+                self.board.clear_warning(ABOUT_FILE);
+                let name = self.config().transform.module.to_string();
+                let signature = signature.as_deref();
+                let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::File };
+                // Told in the log, in the history and on the board.
+                let _ = self.take_in(&offered, false);
+            }
+            Seen::Back => self.board.clear_warning(ABOUT_FILE),
+            Seen::Gone => self.warn(
+                ABOUT_FILE,
+                &format!(
+                    "the file {} is gone; its version goes on running, put the file back before the next restart",
+                    self.config().transform.module
+                ),
+            ),
+            Seen::Unusable(reason) => self.warn(ABOUT_FILE, &format!("{reason}; the running version goes on")),
+        }
+    }
+
+    /// The file is not watched, and somebody asks to look at it.
+    pub(super) fn look(&mut self) {
+        let ModuleRef::Path(path) = &self.config().transform.module else { return };
+        match watch::read(path) {
+            Ok(found) if self.history.seen.as_deref() == Some(&*found.digest) => self.file(Seen::Back),
+            Ok(found) => self.file(Seen::Module(found)),
+            Err(error) => self.file(Seen::Unusable(crate::trace(&error))),
+        }
+    }
+
+    pub(super) fn requested(&mut self, candidate: Candidate) -> Result<Done, Refused> {
+        let Candidate { module, signature, dry_run } = candidate;
+        let (digest, bytes, signature) = match module {
+            CandidateModule::Bytes(bytes) => (digest_of(&bytes), bytes, signature),
+            CandidateModule::Digest(digest) => {
+                let bytes = self.kept(&digest)?;
+                let signature =
+                    signature.map_or_else(|| self.kept_signature(&digest), |signature| Ok(Some(signature)))?;
+                (digest, bytes, signature)
+            }
+        };
+        let (name, signature) = (format!("sha256:{digest}"), signature.as_deref());
+        let offered = Offered { name: &name, bytes: &bytes, digest: &digest, signature, source: Source::Upload };
+        self.take_in(&offered, dry_run)
+    }
+
+    pub(super) fn kept(&self, digest: &str) -> Result<Vec<u8>, Refused> {
+        let kept = self.shelf.module(digest).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))?;
+        kept.ok_or_else(|| {
+            Refused::new(
+                Gate::Unknown,
+                format!("no module sha256:{digest} is kept: the last ten are, see the history at /sluice/connectors/{}/transform", self.config().name),
+            )
+        })
+    }
+
+    pub(super) fn kept_signature(&self, digest: &str) -> Result<Option<Vec<u8>>, Refused> {
+        self.shelf.signature(digest).map_err(|error| Refused::new(Gate::State, crate::trace(&error)))
+    }
+
     /// Takes a module through the gates and, unless it is a dry run, gives the order to switch.
     pub(super) fn take_in(&mut self, offered: &Offered<'_>, dry_run: bool) -> Result<Done, Refused> {
         let started = Instant::now();

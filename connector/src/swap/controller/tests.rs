@@ -11,10 +11,12 @@ use crate::metrics::Metrics;
 use crate::status::Board;
 use crate::swap::desk::tests::module;
 use crate::swap::policy::Policy;
+use crate::swap::service::{Gate, Refused};
 use crate::swap::shadow::Report;
 use crate::swap::store::Store;
 use crate::swap::trial::Standing;
 use crate::transform::compile::Compiler;
+use crate::transform::digest_of;
 use crate::transform::engine::Engine;
 use crate::transform::loader::Loader;
 
