@@ -6,9 +6,14 @@
 //! function in `handlers`.
 
 mod body;
+mod config_map;
+mod connect;
+mod connectors;
 mod error;
 mod handlers;
 mod health;
+mod negotiate;
+mod query;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -23,14 +28,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
-use axum::middleware::map_request;
+use axum::middleware::{from_fn, map_request};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::metrics::Metrics;
-use crate::status::Board;
-use crate::swap::service::SwapHandles;
+use crate::registry::Registry;
 use error::ApiError;
 pub(crate) use transform::SIGNATURE_HEADER;
 
@@ -51,17 +54,17 @@ const STOP_GRACE: Duration = Duration::from_millis(500);
 /// What the endpoints show.
 #[derive(Debug, Clone)]
 pub struct ApiState {
-    metrics: Arc<Metrics>,
-    board: Board,
-    swaps: SwapHandles,
+    registry: Registry,
+    /// `host:port` of this worker, as others reach it.
+    worker_id: Arc<str>,
     stall_after: Duration,
 }
 
 impl ApiState {
-    /// The state of this worker's API; shows the board in the metrics, too.
-    pub fn new(metrics: Arc<Metrics>, board: Board, swaps: SwapHandles) -> Self {
-        metrics.show_board(&board);
-        Self { metrics, board, swaps, stall_after: STALL_AFTER }
+    /// The state of this worker's API; shows the board in the metrics, too. `worker_id`: `host:port` of this worker, as others reach it.
+    pub fn new(registry: Registry, worker_id: &str) -> Self {
+        registry.services().metrics().show_board(registry.board());
+        Self { registry, worker_id: worker_id.into(), stall_after: STALL_AFTER }
     }
 
     /// Calls a task stuck after another time than [`STALL_AFTER`].
@@ -105,7 +108,8 @@ pub async fn serve(
 
 /// Every path, and who answers it.
 fn routes() -> Router<ApiState> {
-    Router::new()
+    let connect = connectors::routes().layer(from_fn(negotiate::json_only));
+    connect
         .route("/", get(handlers::root))
         .route("/health", get(handlers::health))
         .route("/health/live", get(handlers::live))
