@@ -31,7 +31,7 @@ use crate::sink::lane::{Lane, Written};
 use crate::source::observer::Observer;
 use crate::source::{Filled, KafkaSource};
 use crate::status::TaskBoard;
-use crate::stop::Stop;
+use crate::stop::{Pause, Stop};
 use crate::swap::desk::TaskDesk;
 use crate::swap::trial::Trial;
 use crate::telemetry::TaskSpan;
@@ -86,8 +86,8 @@ pub struct Pipeline {
     paused: bool,
     /// Commits that are sent and not answered.
     commits_open: u32,
-    /// While nothing fails: how often something has failed so far.
-    healthy: Option<u64>,
+    /// While nothing fails: how often something has failed so far, and whether somebody has paused the task.
+    healthy: Option<(u64, bool)>,
     watchdog: Watchdog,
     connector: Arc<ConnectorConfig>,
     worker: Arc<WorkerConfig>,
@@ -95,6 +95,8 @@ pub struct Pipeline {
     brokers: String,
     shutdown_timeout: Duration,
     stop: Stop,
+    /// Whether somebody wants no records to be taken for now.
+    pause: Pause,
     metrics: TaskMetrics,
     board: TaskBoard,
     next_commit: Instant,
@@ -119,7 +121,7 @@ impl Pipeline {
         task: u32,
         versions: TaskVersions,
         lane: Lane,
-        stop: Stop,
+        (stop, pause): (Stop, Pause),
         (metrics, board): (TaskMetrics, TaskBoard),
     ) -> Result<Self, TaskError> {
         let source = KafkaSource::open(&worker, &connector, task, thread::current())
@@ -152,6 +154,7 @@ impl Pipeline {
             worker,
             task,
             stop,
+            pause,
             metrics,
             board,
             next_commit: now + connector.offset_flush_interval,
@@ -224,7 +227,7 @@ impl Pipeline {
     fn take_records(&mut self) -> Result<bool, TaskError> {
         let mut busy = false;
         // Before the sink is asked for room: it may have none for long, and the next record is to meet the new version.
-        while !self.change_version() && !self.is_full() {
+        while !self.change_version() && !self.is_full() && !self.pause.is_set() {
             if self.salvage.is_some() {
                 return Ok(busy | self.salvage_on()?);
             }
@@ -265,6 +268,7 @@ impl Pipeline {
         let Some(assigned) = self.assignment.begin_batch(slot, first) else { return Ok(()) };
         let (place, partition) = ((slot, assigned.generation), assigned.partition.clone());
         assigned.metrics.consumed(batch.len() as u64);
+        assigned.seen.tell(&self.board, &partition.topic);
 
         let started = Instant::now();
         let (version, result) = self.versions.run(&partition, &batch);

@@ -198,7 +198,7 @@ async fn the_board_is_told_as_it_is() {
     let connector = board.connector("prices", 2);
     let since = std::time::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
     connector.task(1).set(TaskState::Held { reason: "no such database".to_owned(), since });
-    let expected = json!([{"name": "prices", "tasks": [
+    let expected = json!([{"name": "prices", "state": "running", "tasks": [
         {"task": 0, "state": "starting"},
         {"task": 1, "state": "held", "reason": "no such database", "since_ms": 1_700_000_000_123_u64},
     ]}]);

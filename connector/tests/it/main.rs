@@ -34,3 +34,4 @@ mod swap;
 mod topic_life;
 mod transactions;
 mod watchdog;
+mod worker;
