@@ -1,7 +1,7 @@
 //! The HTTP server: Kafka Connect's REST API as far as it is built, health, metrics, and our own additions under
 //! `/sluice`.
 //!
-//! `api/handlers.rs` has one function per endpoint, `api/transform.rs` those of hot swap, `api/health.rs` what "healthy", "live" and "ready" mean,
+//! `api/handlers.rs` has one function per endpoint, `api/transform.rs` those of hot swap, `api/loggers.rs` those of log levels, `api/health.rs` what "healthy", "live" and "ready" mean,
 //! `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one shape of every error. A new endpoint is a line in `routes` and a
 //! function in `handlers`.
 
@@ -9,6 +9,7 @@ mod body;
 mod error;
 mod handlers;
 mod health;
+mod loggers;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::status::Board;
 use crate::swap::service::SwapHandles;
+use crate::telemetry::Loggers;
 use error::ApiError;
 pub(crate) use transform::SIGNATURE_HEADER;
 
@@ -55,13 +57,14 @@ pub struct ApiState {
     board: Board,
     swaps: SwapHandles,
     stall_after: Duration,
+    loggers: Loggers,
 }
 
 impl ApiState {
     /// The state of this worker's API; shows the board in the metrics, too.
     pub fn new(metrics: Arc<Metrics>, board: Board, swaps: SwapHandles) -> Self {
         metrics.show_board(&board);
-        Self { metrics, board, swaps, stall_after: STALL_AFTER }
+        Self { metrics, board, swaps, stall_after: STALL_AFTER, loggers: Loggers::of_process() }
     }
 
     /// Calls a task stuck after another time than [`STALL_AFTER`].
@@ -114,6 +117,7 @@ fn routes() -> Router<ApiState> {
         .route("/sluice/connectors", get(handlers::connectors))
         .route("/sluice/connectors/{name}/transform", get(transform::show).put(transform::put))
         .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))
+        .merge(loggers::routes())
 }
 
 fn app(state: ApiState, extra: Router) -> Router {
