@@ -105,7 +105,9 @@ impl Worker {
                 "starting connector"
             );
             let name = prepared.config().name.clone();
-            let connector = Connector::start(prepared, &config, &Handle::current(), metrics, &board)?;
+            let started = Connector::start(prepared, &config, &Handle::current(), metrics, &board);
+            metrics.worker().connector_start(started.is_ok());
+            let connector = started?;
             swaps.insert(&name, connector.swap().clone());
             worker.connectors.push(connector);
         }

@@ -6,6 +6,7 @@
 mod state;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub use state::TaskState;
+use times::TaskClock;
+pub use times::TaskTimes;
 
 /// Version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -55,6 +58,8 @@ struct Slot {
     connector: String,
     id: u32,
     state: Mutex<TaskState>,
+    /// Locked after the state.
+    clock: Mutex<TaskClock>,
     /// Nanoseconds since the epoch at the last beat; 0 is none since the task began to start.
     beat_ns: AtomicU64,
 }
@@ -105,6 +110,8 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// Time since its thread last said that it turns; `None` before the first time.
     pub beat_age: Option<Duration>,
+    /// How long it was running, and paused.
+    pub times: TaskTimes,
 }
 
 // === impl Board ===
@@ -136,6 +143,7 @@ impl Board {
                 connector: name.to_owned(),
                 id,
                 state: Mutex::new(TaskState::Starting),
+                clock: Mutex::new(TaskClock::new(Instant::now())),
                 beat_ns: AtomicU64::new(0),
             })
         };
@@ -252,6 +260,7 @@ impl TaskBoard {
             self.slot.beat_ns.store(0, Relaxed);
         }
         let before = std::mem::replace(&mut *current, state.clone());
+        self.slot.turn_clock(&before, &state);
         drop(current);
         self.slot.log(&before, &state);
         self.board.changed();
@@ -280,7 +289,17 @@ impl Slot {
     fn status(&self, now_ns: u64) -> TaskStatus {
         let beat_ns = self.beat_ns.load(Relaxed);
         let beat_age = (beat_ns != 0).then(|| Duration::from_nanos(now_ns.saturating_sub(beat_ns)));
-        TaskStatus { id: self.id, state: lock(&self.state).clone(), beat_age }
+        let state = lock(&self.state);
+        let times = lock(&self.clock).times(state.connect_status(), Instant::now());
+        TaskStatus { id: self.id, state: state.clone(), beat_age, times }
+    }
+
+    fn turn_clock(&self, before: &TaskState, state: &TaskState) {
+        let (mut clock, now) = (lock(&self.clock), Instant::now());
+        match state {
+            TaskState::Starting => *clock = TaskClock::new(now),
+            _ => clock.leave(before.connect_status(), now),
+        }
     }
 
     fn log(&self, before: &TaskState, state: &TaskState) {

@@ -75,22 +75,20 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-/// The level that a body asks for. Connect takes a map of strings, and answers 500 to what is none.
+/// The level that a body asks for. Connect takes a map of words, and answers 500 to what is none.
 fn level(body: &[u8]) -> Result<LogLevel, ApiError> {
-    let unspecified =
-        || ApiError::new(StatusCode::BAD_REQUEST, "Desired 'level' parameter was not specified in request.");
-    if body.is_empty() {
-        return Err(unspecified());
-    }
     let broken = |what: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, what);
-    let Option::<Map<String, Value>>::Some(map) = serde_json::from_slice(body).map_err(|error| {
+    let map: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         broken(format!("Cannot deserialize value: the body has to be like {{\"level\": \"DEBUG\"}}: {error}"))
-    })?
-    else {
-        return Err(unspecified());
-    };
+    })?;
     let word = match map.get("level") {
-        None | Some(Value::Null) => return Err(unspecified()),
+        None | Some(Value::Null) => {
+            let message = "Desired 'level' parameter was not specified in request.";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, message));
+        }
+        Some(Value::String(word)) if word.is_empty() => {
+            return Err(broken("Illegal null or empty Level name.".to_owned()));
+        }
         Some(Value::String(word)) => word.clone(),
         Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
         Some(_) => {
@@ -121,14 +119,14 @@ mod tests {
         let of = |body: &str| level(body.as_bytes()).unwrap_err();
         let unspecified =
             ApiError::new(StatusCode::BAD_REQUEST, "Desired 'level' parameter was not specified in request.");
-        for body in ["", "{}", "null", r#"{"level": null}"#, r#"{"Level": "DEBUG"}"#] {
+        for body in ["{}", r#"{"level": null}"#, r#"{"Level": "DEBUG"}"#] {
             assert_eq!(of(body), unspecified, "{body}");
         }
-        for (body, word) in [(r#"{"level": "loud"}"#, "loud"), (r#"{"level": ""}"#, ""), (r#"{"level": 5}"#, "5")] {
+        for (body, word) in [(r#"{"level": "loud"}"#, "loud"), (r#"{"level": 5}"#, "5")] {
             let message = format!("invalid log level '{word}'.");
             assert_eq!(of(body), ApiError::new(StatusCode::NOT_FOUND, message), "{body}");
         }
-        for body in ["{", r#""DEBUG""#, "[]", r#"{"level": ["DEBUG"]}"#] {
+        for body in ["", "null", "{", r#""DEBUG""#, "[]", r#"{"level": ""}"#, r#"{"level": ["DEBUG"]}"#] {
             let answer = of(body).into_response();
             assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "{body}");
         }

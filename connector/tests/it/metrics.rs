@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::support::http;
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
 use crate::support::points::Record;
@@ -93,6 +94,53 @@ fn connect_names_are_there_as_strimzi_spells_them() {
     assert_eq!(sum("kafka_connect_connector_task_offset_commit_success_percentage"), 1.0);
     assert_eq!(metrics.sum("kafka_connect_connector_task_status", &[&label, "status=\"running\""]), 1.0);
     assert_eq!(metrics.sum("kafka_connect_worker_connector_count", &[]), 1.0);
+    for name in [
+        "kafka_connect_sink_task_sink_record_read_rate",
+        "kafka_connect_sink_task_sink_record_send_rate",
+        "kafka_connect_sink_task_put_batch_max_time_ms",
+        "kafka_connect_sink_task_offset_commit_seq_no",
+        "kafka_connect_sink_task_offset_commit_completion_rate",
+        "kafka_connect_connector_task_offset_commit_max_time_ms",
+        "kafka_connect_connector_task_running_ratio",
+        "kafka_connect_connector_task_batch_size_max",
+    ] {
+        assert!(sum(name) > 0.0, "{name}");
+    }
+    assert_eq!(metrics.sum("kafka_connect_worker_connector_startup_success_total", &[]), 1.0);
+    assert_eq!(metrics.sum("kafka_connect_worker_task_startup_success_total", &[]), 1.0);
+    let client = format!("clientid=\"connector-consumer-{}-0\"", connector.name);
+    sluice.until("the consumer's lag to be none", |sluice| {
+        match sluice.metrics().find("kafka_consumer_fetch_manager_records_lag", &[&client, "partition=\"1\""]) {
+            Some(0.0) => Ok(()),
+            lag => Err(lag),
+        }
+    });
+    sluice.stop();
+}
+
+#[test]
+fn a_log_level_changes_while_records_flow() {
+    let topic = Topic::create("loglevel", 1);
+    let database = Database::create("loglevel");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("readiness", Sluice::ready);
+    let set = |sluice: &Sluice, level: &str| {
+        let url = sluice.url("/admin/loggers/sluice.pipeline");
+        let body = format!("{{\"level\": \"{level}\"}}");
+        let answer = http::send("PUT", &url, &[("content-type", "application/json")], body.as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let group = topic.group(&connector.name);
+    topic.produce(&[Record::price(0, 1, "BTC-USD", "1")]);
+    sluice.until("the first record to be committed", |_| group.at_end());
+    // The place of this line has been passed by now, with its level off.
+    assert!(sluice.logged(&["offsets sent"]).is_err());
+    set(&sluice, "debug");
+    topic.produce(&[Record::price(0, 2, "BTC-USD", "2")]);
+    sluice.until("a line of the level that was switched on", |sluice| {
+        sluice.logged(&["DEBUG", "offsets sent", &connector.name])
+    });
     sluice.stop();
 }
 
