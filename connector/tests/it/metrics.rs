@@ -131,6 +131,8 @@ fn a_log_level_changes_while_records_flow() {
         let answer = http::send("PUT", &url, &[("content-type", "application/json")], body.as_bytes()).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     };
+    // The tests' own level is debug.
+    set(&sluice, "info");
     let group = topic.group(&connector.name);
     topic.produce(&[Record::price(0, 1, "BTC-USD", "1")]);
     sluice.until("the first record to be committed", |_| group.at_end());
