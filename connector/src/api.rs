@@ -1,15 +1,20 @@
 //! The HTTP server: Kafka Connect's REST API as far as it is built, health, metrics, and our own additions under
 //! `/sluice`.
 //!
-//! `api/handlers.rs` has one function per endpoint, `api/transform.rs` those of hot swap, `api/loggers.rs` those of log levels, `api/health.rs` what "healthy", "live" and "ready" mean,
-//! `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one shape of every error. A new endpoint is a line in `routes` and a
-//! function in `handlers`.
+//! `api/handlers.rs` has one function per endpoint, `api/connectors.rs` those of connectors, `api/transform.rs` those of hot swap, `api/loggers.rs` those of
+//! log levels, `api/health.rs` what "healthy", "live" and "ready" mean, `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one
+//! shape of every error. A new endpoint is a line in `routes` and a function in `handlers`.
 
 mod body;
+mod config_map;
+mod connect;
+mod connectors;
 mod error;
 mod handlers;
 mod health;
 mod loggers;
+mod negotiate;
+mod query;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -24,14 +29,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
-use axum::middleware::map_request;
+use axum::middleware::{from_fn, map_request};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::metrics::Metrics;
-use crate::status::Board;
-use crate::swap::service::SwapHandles;
+use crate::registry::Registry;
 use crate::telemetry::Loggers;
 use error::ApiError;
 pub(crate) use transform::SIGNATURE_HEADER;
@@ -53,18 +56,18 @@ const STOP_GRACE: Duration = Duration::from_millis(500);
 /// What the endpoints show.
 #[derive(Debug, Clone)]
 pub struct ApiState {
-    metrics: Arc<Metrics>,
-    board: Board,
-    swaps: SwapHandles,
+    registry: Registry,
+    /// `host:port` of this worker, as others reach it.
+    worker_id: Arc<str>,
     stall_after: Duration,
     loggers: Loggers,
 }
 
 impl ApiState {
-    /// The state of this worker's API; shows the board in the metrics, too.
-    pub fn new(metrics: Arc<Metrics>, board: Board, swaps: SwapHandles) -> Self {
-        metrics.show_board(&board);
-        Self { metrics, board, swaps, stall_after: STALL_AFTER, loggers: Loggers::of_process() }
+    /// The state of this worker's API; shows the board in the metrics, too. `worker_id`: `host:port` of this worker, as others reach it.
+    pub fn new(registry: Registry, worker_id: &str) -> Self {
+        registry.services().metrics().show_board(registry.board());
+        Self { registry, worker_id: worker_id.into(), stall_after: STALL_AFTER, loggers: Loggers::of_process() }
     }
 
     /// Calls a task stuck after another time than [`STALL_AFTER`].
@@ -108,7 +111,8 @@ pub async fn serve(
 
 /// Every path, and who answers it.
 fn routes() -> Router<ApiState> {
-    Router::new()
+    let connect = connectors::routes().merge(loggers::routes()).layer(from_fn(negotiate::json_only));
+    connect
         .route("/", get(handlers::root))
         .route("/health", get(handlers::health))
         .route("/health/live", get(handlers::live))
@@ -117,7 +121,6 @@ fn routes() -> Router<ApiState> {
         .route("/sluice/connectors", get(handlers::connectors))
         .route("/sluice/connectors/{name}/transform", get(transform::show).put(transform::put))
         .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))
-        .merge(loggers::routes())
 }
 
 fn app(state: ApiState, extra: Router) -> Router {

@@ -1,28 +1,24 @@
 //! The process: connectors, listener, order of start and stop.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::{self, ApiState};
 use crate::config::WorkerConfig;
-use crate::connector::{Connector, PrepareError, Prepared};
+use crate::connector::Prepared;
+use crate::registry::{ConnectorStore, Origin, Record, Registry, RegistryError, StoreError, Target};
 use crate::services::Services;
-use crate::status::{Board, TaskState};
-use crate::swap::service::SwapHandles;
+use crate::status::{Board, Snapshot, TaskState};
 
-/// How often the end of the tasks is looked for while stopping, and how often what is pending is told.
-const STOP_POLL: Duration = Duration::from_millis(20);
-const STOP_REPORT: Duration = Duration::from_secs(2);
-
-/// What committing and leaving the group may take beyond `task.shutdown.graceful.timeout.ms`.
-const LEAVE_TIME: Duration = Duration::from_secs(3);
+/// How long the end of the listener is waited for.
+const SERVER_TIME: Duration = Duration::from_secs(2);
 
 /// Why the process can't start.
 #[derive(Debug, Error)]
@@ -35,23 +31,59 @@ pub enum AppError {
         /// The operating system's error.
         source: std::io::Error,
     },
-    /// A connector can't be started.
+    /// There is nowhere to take connectors over to.
+    #[error("--adopt takes connectors over into the state folder, and there is none: give state.dir")]
+    AdoptNowhere,
+    /// A connector can't be kept.
     #[error(transparent)]
-    Prepare(#[from] PrepareError),
+    Registry(#[from] RegistryError),
+}
+
+/// What a worker begins with.
+#[derive(Debug, Default)]
+pub struct Connectors {
+    /// Those of files on the command line.
+    pub files: Vec<Prepared>,
+    /// Those of the state folder.
+    pub kept: Kept,
+    /// Whether those of files are taken over into the state folder, and may be changed over REST.
+    pub adopt: bool,
+}
+
+/// The connectors in the state folder.
+#[derive(Debug, Default)]
+pub struct Kept {
+    store: Option<ConnectorStore>,
+    records: Vec<Record>,
 }
 
 /// A running process: its connectors and its listener.
 #[derive(Debug)]
 pub struct Worker {
-    config: Arc<WorkerConfig>,
-    connectors: Vec<Connector>,
-    board: Board,
+    registry: Registry,
     addresses: Vec<SocketAddr>,
     servers: Vec<JoinHandle<()>>,
     stop_servers: watch::Sender<bool>,
-    swaps: SwapHandles,
-    // Held: the state folder is ours until the process ends.
-    _services: Services,
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Reads them. Without a state folder there are none, and none are kept.
+    ///
+    /// # Errors
+    ///
+    /// If the folder can't be read.
+    pub fn load(state_dir: Option<&Path>) -> Result<Self, StoreError> {
+        let store = state_dir.map(ConnectorStore::open).transpose()?;
+        let records = store.as_ref().map(ConnectorStore::load).transpose()?.unwrap_or_default();
+        Ok(Self { store, records })
+    }
+
+    /// Whether a connector of this name was made or taken over over REST: then the state folder says what its settings are.
+    pub fn has(&self, connector: &str) -> bool {
+        self.records.iter().any(|record| record.name == connector && record.origin == Origin::Rest)
+    }
 }
 
 // === impl Worker ===
@@ -65,27 +97,20 @@ impl Worker {
     pub async fn start(
         config: WorkerConfig,
         services: &Services,
-        connectors: Vec<Prepared>,
+        connectors: Connectors,
         extra: axum::Router,
     ) -> Result<Self, AppError> {
         let config = Arc::new(config);
-        let (metrics, board, swaps) = (services.metrics(), Board::new(), SwapHandles::default());
+        let Connectors { files, kept: Kept { store, records }, adopt } = connectors;
+        let registry = Registry::new(Arc::clone(&config), services.clone(), Board::new(), store, adopt);
         let (stop_servers, stopped) = watch::channel(false);
-        let mut worker = Self {
-            config: Arc::clone(&config),
-            connectors: Vec::new(),
-            board: board.clone(),
-            addresses: Vec::new(),
-            servers: Vec::new(),
-            stop_servers,
-            swaps: swaps.clone(),
-            _services: services.clone(),
-        };
+        let mut worker = Self { registry, addresses: Vec::new(), servers: Vec::new(), stop_servers };
         for address in &config.listeners {
             let listen = |source| AppError::Listen { address: address.clone(), source };
             let listener = TcpListener::bind(address).await.map_err(listen)?;
             worker.addresses.push(listener.local_addr().map_err(listen)?);
-            let state = ApiState::new(Arc::clone(metrics), board.clone(), swaps.clone());
+            let worker_id = worker.addresses[0].to_string();
+            let state = ApiState::new(worker.registry.clone(), &worker_id);
             let (extra, mut stopped) = (extra.clone(), stopped.clone());
             let stop = async move {
                 let _ = stopped.wait_for(|&stop| stop).await;
@@ -96,28 +121,31 @@ impl Worker {
                 }
             }));
         }
-        for prepared in connectors {
-            let module = prepared.module();
-            tracing::info!(
-                connector = prepared.config().name,
-                module = module.name(),
-                digest = module.digest(),
-                "starting connector"
-            );
-            let name = prepared.config().name.clone();
-            let started = Connector::start(prepared, &config, &Handle::current(), metrics, &board);
-            metrics.worker().connector_start(started.is_ok());
-            let connector = started?;
-            swaps.insert(&name, connector.swap().clone());
-            worker.connectors.push(connector);
-        }
-        board.set_started();
+        worker.start_connectors(files, records)?;
         Ok(worker)
+    }
+
+    fn start_connectors(&self, files: Vec<Prepared>, records: Vec<Record>) -> Result<(), RegistryError> {
+        for prepared in files {
+            let kept = records.iter().find(|record| record.name == prepared.config().name);
+            self.registry.start_file(prepared, kept)?;
+        }
+        for record in records {
+            let is_there = self.registry.get(&record.name).is_ok();
+            match record.origin {
+                _ if is_there => {}
+                Origin::Rest => self.registry.start_kept(record),
+                // Its file is not on the command line any more.
+                Origin::File => self.registry.forget(&record.name)?,
+            }
+        }
+        self.registry.board().set_started();
+        Ok(())
     }
 
     /// Has the file of every connector's transform looked at now.
     pub fn look_now(&self) {
-        self.swaps.look_now();
+        self.registry.swaps().look_now();
     }
 
     /// The addresses that are listened on.
@@ -127,47 +155,27 @@ impl Worker {
 
     /// How the connectors fare.
     pub fn board(&self) -> &Board {
-        &self.board
+        self.registry.board()
     }
 
-    /// Waits until every task of every connector has failed: nothing is left to do then. Gives back the traces.
+    /// Waits until every task of every connector has failed and nobody could change that over REST, as all of them come from files: nothing is
+    /// left to do then. Gives back the traces.
     pub async fn all_failed(&self) -> Vec<String> {
         let failed = |state: &TaskState| matches!(state, TaskState::Failed { .. });
-        let snapshot = self.board.wait_until(|board| board.all_tasks(failed)).await;
+        let fixed = |record: &Arc<Record>| record.origin == Origin::File && record.target == Target::Running;
+        let over = |board: &_| Snapshot::all_tasks(board, failed) && self.registry.all().iter().all(fixed);
+        let snapshot = self.board().wait_until(over).await;
         snapshot.tasks().filter_map(|(_, task)| task.state.reason().map(str::to_owned)).collect()
     }
 
-    /// Stops: first the tasks and the swaps under way, which finish what is under way within `task.shutdown.graceful.timeout.ms`, then the listener.
-    /// Gives back whether all ended in time.
+    /// Stops: first the connectors, which finish what is under way within `task.shutdown.graceful.timeout.ms`, then the listener. Gives back
+    /// whether all ended in time.
     pub async fn stop(self) -> bool {
-        self.connectors.iter().for_each(Connector::stop);
-        // A task takes up to the one for its writes, and then commits and leaves the group.
-        let deadline = Instant::now() + self.config.shutdown_timeout + LEAVE_TIME;
-        let mut report = Instant::now() + STOP_REPORT;
-        let mut pending = self.pending();
-        while !pending.is_empty() && Instant::now() < deadline {
-            if Instant::now() >= report {
-                report += STOP_REPORT;
-                tracing::info!(waiting_for = pending.join(" "), "stopping");
-            }
-            tokio::time::sleep(STOP_POLL).await;
-            pending = self.pending();
-        }
-        if !pending.is_empty() {
-            tracing::warn!(
-                pending = pending.join(" "),
-                "these did not stop in time; records that a task has not committed will be read again"
-            );
-        }
-        let in_time = pending.is_empty();
+        let in_time = self.registry.stop().await;
         let _ = self.stop_servers.send(true);
         for server in self.servers {
-            let _ = tokio::time::timeout(STOP_REPORT, server).await;
+            let _ = tokio::time::timeout(SERVER_TIME, server).await;
         }
         in_time
-    }
-
-    fn pending(&self) -> Vec<String> {
-        self.connectors.iter().flat_map(Connector::pending).map(str::to_owned).collect()
     }
 }

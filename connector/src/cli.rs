@@ -137,8 +137,11 @@ pub struct RunArgs {
     /// The worker.
     #[command(flatten)]
     pub worker: WorkerArgs,
-    /// Connector configurations (.properties or .json).
-    #[arg(value_name = "CONNECTOR_FILE", required = true)]
+    /// Take the connectors of the files over into state.dir, where the REST API may change them; the files count only the first time.
+    #[arg(long)]
+    pub adopt: bool,
+    /// Connector configurations (.properties or .json); more may be made over the REST API.
+    #[arg(value_name = "CONNECTOR_FILE")]
     pub connectors: Vec<PathBuf>,
 }
 

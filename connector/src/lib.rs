@@ -45,6 +45,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod points;
 pub mod record;
+pub mod registry;
 pub mod retry;
 pub mod services;
 pub mod sink;

@@ -5,10 +5,9 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sluice::app::{AppError, Worker};
+use sluice::app::{AppError, Connectors, Kept, Worker};
 use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
-use sluice::connector::Prepared;
 use sluice::services::Services;
 use sluice::swap::client;
 use sluice::transform::compile;
@@ -78,15 +77,25 @@ fn run(args: &RunArgs) -> ExitCode {
         Ok(services) => services,
         Err(error) => return fail(FAILED, &error),
     };
-    let connectors = match validate::prepare(&services, &args.connectors, &worker.plugin_path) {
-        Ok(connectors) => connectors,
+    let kept = match Kept::load(services.state_dir()) {
+        Ok(kept) => kept,
+        Err(error) => return fail(FAILED, &error),
+    };
+    let files = match validate::prepare(&services, &args.connectors, &worker.plugin_path, (&kept, args.adopt)) {
+        Ok(files) => files,
         Err(error) => return fail(USAGE, &error),
     };
-    on_runtime(serve(worker, &services, connectors))
+    if args.adopt && worker.state_dir.is_none() {
+        return fail(USAGE, &AppError::AdoptNowhere);
+    }
+    if worker.state_dir.is_none() {
+        tracing::info!("without state.dir, connectors made over the REST API are gone after a restart");
+    }
+    on_runtime(serve(worker, &services, Connectors { files, kept, adopt: args.adopt }))
 }
 
 /// From start to stop. The first signal stops in an orderly way, the second at once.
-async fn serve(worker: WorkerConfig, services: &Services, connectors: Vec<Prepared>) -> ExitCode {
+async fn serve(worker: WorkerConfig, services: &Services, connectors: Connectors) -> ExitCode {
     let (mut signals, mut hang_up) =
         match Signals::new().and_then(|signals| Ok((signals, signal(SignalKind::hangup())?))) {
             Ok(signals) => signals,
@@ -94,7 +103,6 @@ async fn serve(worker: WorkerConfig, services: &Services, connectors: Vec<Prepar
         };
     let worker = match Worker::start(worker, services, connectors, axum::Router::new()).await {
         Ok(worker) => worker,
-        Err(error @ AppError::Prepare(_)) => return fail(USAGE, &error),
         Err(error) => return fail(FAILED, &error),
     };
     for address in worker.addresses() {

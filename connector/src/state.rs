@@ -1,6 +1,7 @@
 //! The state folder (`state.dir`): one process at a time, and files that are never half written (`atomic`).
 
 pub(crate) mod atomic;
+pub(crate) mod name;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};

@@ -3,18 +3,20 @@
 //! Tasks write, everybody else reads. Transitions are logged here and only here, once each. `status/state.rs` has the
 //! states.
 
+mod connector;
 mod state;
 #[cfg(test)]
 mod tests;
 mod times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+pub use connector::ConnectorState;
 pub use state::TaskState;
 use times::TaskClock;
 pub use times::TaskTimes;
@@ -46,8 +48,11 @@ struct Inner {
 }
 
 /// A connector on the board.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
+    state: ConnectorState,
+    /// Those that records came from.
+    topics: BTreeSet<String>,
     /// By what they are about.
     warnings: BTreeMap<&'static str, String>,
     slots: Vec<Arc<Slot>>,
@@ -95,6 +100,8 @@ pub struct Snapshot {
 pub struct ConnectorStatus {
     /// The connector's name.
     pub name: String,
+    /// What it does as a whole.
+    pub state: ConnectorState,
     /// What its operator should know although everything runs, such as that it discards records.
     pub warnings: Vec<String>,
     /// Its tasks, by number.
@@ -135,7 +142,7 @@ impl Board {
         Self { inner: Arc::new(inner) }
     }
 
-    /// A place for a connector and its tasks, all starting. A connector of the same name is replaced: handles on it
+    /// A place for a connector and its tasks, all starting. A connector of the same name is replaced, but for its own state: handles on it
     /// no longer show.
     pub fn connector(&self, name: &str, tasks: u32) -> ConnectorBoard {
         let slot = |id| {
@@ -148,9 +155,33 @@ impl Board {
             })
         };
         let slots: Vec<_> = (0..tasks).map(slot).collect();
-        lock(&self.inner.connectors).insert(name.to_owned(), Entry { warnings: BTreeMap::new(), slots: slots.clone() });
+        let mut connectors = lock(&self.inner.connectors);
+        let before = connectors.remove(name).map(|entry| (entry.state, entry.topics));
+        let (state, topics) = before.unwrap_or((ConnectorState::Running, BTreeSet::new()));
+        connectors.insert(name.to_owned(), Entry { state, topics, warnings: BTreeMap::new(), slots: slots.clone() });
+        drop(connectors);
         self.changed();
         ConnectorBoard { board: self.clone(), name: name.to_owned(), slots }
+    }
+
+    /// Says what a connector as a whole is doing. Nothing if it is not on the board.
+    pub fn set_connector(&self, name: &str, state: ConnectorState) {
+        if let Some(entry) = lock(&self.inner.connectors).get_mut(name) {
+            entry.state = state;
+        }
+        self.changed();
+    }
+
+    /// The topics that records of a connector came from, since its start or since that was reset; none if it is not on the board.
+    pub fn topics(&self, name: &str) -> Vec<String> {
+        lock(&self.inner.connectors).get(name).map_or_else(Vec::new, |entry| entry.topics.iter().cloned().collect())
+    }
+
+    /// Forgets which topics those are. Each is back with its next record.
+    pub fn reset_topics(&self, name: &str) {
+        if let Some(entry) = lock(&self.inner.connectors).get_mut(name) {
+            entry.topics.clear();
+        }
     }
 
     /// Takes a connector off the board, as when it is deleted.
@@ -177,16 +208,17 @@ impl Board {
     pub fn snapshot(&self) -> Snapshot {
         let now_ns = self.now_ns();
         let connectors = lock(&self.inner.connectors);
-        let connectors = connectors.iter().map(|(name, entry)| ConnectorStatus {
-            name: name.clone(),
-            warnings: entry.warnings.values().cloned().collect(),
-            tasks: entry.slots.iter().map(|slot| slot.status(now_ns)).collect(),
-        });
         Snapshot {
-            connectors: connectors.collect(),
+            connectors: connectors.iter().map(|(name, entry)| entry.status(name, now_ns)).collect(),
             started: self.inner.started.load(Relaxed),
             kafka_cluster_id: self.inner.kafka_cluster_id.get().cloned(),
         }
+    }
+
+    /// One connector now.
+    pub fn connector_status(&self, name: &str) -> Option<ConnectorStatus> {
+        let now_ns = self.now_ns();
+        lock(&self.inner.connectors).get(name).map(|entry| entry.status(name, now_ns))
     }
 
     /// Waits until the board satisfies `condition`, and returns it as it was then. Heartbeats alone don't wake it.
@@ -209,6 +241,19 @@ impl Board {
     fn now_ns(&self) -> u64 {
         // 584 years fit.
         u64::try_from(self.inner.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn status(&self, name: &str, now_ns: u64) -> ConnectorStatus {
+        ConnectorStatus {
+            name: name.to_owned(),
+            state: self.state.clone(),
+            warnings: self.warnings.values().cloned().collect(),
+            tasks: self.slots.iter().map(|slot| slot.status(now_ns)).collect(),
+        }
     }
 }
 
@@ -339,11 +384,9 @@ impl Snapshot {
 // === impl ConnectorStatus ===
 
 impl ConnectorStatus {
-    /// The connector's state in Connect's words: a connector stays running when its tasks fail, and is stopped when
-    /// all of them were.
+    /// The connector's state in Connect's words: a connector stays running when its tasks fail.
     pub fn connect_status(&self) -> &'static str {
-        let stopped = !self.tasks.is_empty() && self.tasks.iter().all(|task| task.state == TaskState::Stopped);
-        if stopped { "stopped" } else { "running" }
+        self.state.connect_status()
     }
 }
 

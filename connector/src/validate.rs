@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::app::Kept;
 use crate::cli::{ValidateArgs, WorkerArgs};
 use crate::config::{
     self, Checked, ConfigError, ConnectorConfig, ModuleRef, Problem, Problems, TransformConfig, WorkerConfig, keys,
@@ -36,6 +37,17 @@ pub enum FileError {
         connector: String,
         /// Why.
         source: PrepareError,
+    },
+    /// The state folder has a connector of this name, which may differ.
+    #[error(
+        "connector {connector} of {} is also in the state folder, where the REST API may have changed it; start with --adopt to go on with \
+         that one, or leave the file out, or delete the connector over REST first", path.display()
+    )]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// The connector.
+        connector: String,
     },
     /// Two files name the same connector.
     #[error("{} names its connector `{connector}`, as an earlier file does; every connector needs a name of its own", path.display())]
@@ -99,12 +111,18 @@ pub fn read_connector(path: &Path, plugin_path: &[PathBuf]) -> Result<Checked<Co
     Ok(checked)
 }
 
-/// Reads connectors' files and prepares them: everything that can be known without a server.
+/// Reads connectors' files and prepares them: everything that can be known without a server. Those that are in the state folder already
+/// are left to it with `adopt`.
 ///
 /// # Errors
 ///
 /// The first file that is no good.
-pub fn prepare(services: &Services, files: &[PathBuf], plugin_path: &[PathBuf]) -> Result<Vec<Prepared>, FileError> {
+pub fn prepare(
+    services: &Services,
+    files: &[PathBuf],
+    plugin_path: &[PathBuf],
+    (kept, adopt): (&Kept, bool),
+) -> Result<Vec<Prepared>, FileError> {
     let mut names = BTreeMap::new();
     let mut prepared = Vec::new();
     for path in files {
@@ -116,7 +134,13 @@ pub fn prepare(services: &Services, files: &[PathBuf], plugin_path: &[PathBuf]) 
         if names.insert(connector.clone(), path).is_some() {
             return Err(FileError::SameName { path: path.clone(), connector });
         }
-        prepared.push(prepare_one(services, path, config)?);
+        match kept.has(&connector) {
+            true if adopt => {
+                tracing::info!(connector, file = %path.display(), "the state folder has this connector, the file is passed over")
+            }
+            true => return Err(FileError::Kept { path: path.clone(), connector }),
+            false => prepared.push(prepare_one(services, path, config)?),
+        }
     }
     Ok(prepared)
 }

@@ -16,19 +16,19 @@ pub(super) async fn root(State(api): State<ApiState>) -> Json<ServerInfo> {
     Json(ServerInfo {
         version: CONNECT_VERSION,
         commit: status::COMMIT,
-        kafka_cluster_id: api.board.snapshot().kafka_cluster_id.unwrap_or_else(|| "unknown".to_owned()),
+        kafka_cluster_id: api.registry.board().snapshot().kafka_cluster_id.unwrap_or_else(|| "unknown".to_owned()),
         sluice_version: status::VERSION,
     })
 }
 
 /// `GET /metrics`, for Prometheus.
 pub(super) async fn metrics(State(api): State<ApiState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], api.metrics.render())
+    ([(header::CONTENT_TYPE, TEXT_FORMAT)], api.registry.services().metrics().render())
 }
 
 /// `GET /health`, Connect's: 200, 503 while starting, 500 when stuck; the body is never the error body.
 pub(super) async fn health(State(api): State<ApiState>) -> (StatusCode, Json<WorkerStatus>) {
-    let (health, body) = health::worker(&api.board.snapshot(), api.stall_after);
+    let (health, body) = health::worker(&api.registry.board().snapshot(), api.stall_after);
     let status = match health {
         WorkerHealth::Healthy => StatusCode::OK,
         WorkerHealth::Starting => StatusCode::SERVICE_UNAVAILABLE,
@@ -39,17 +39,17 @@ pub(super) async fn health(State(api): State<ApiState>) -> (StatusCode, Json<Wor
 
 /// `GET /health/live`: 503 asks for a restart.
 pub(super) async fn live(State(api): State<ApiState>) -> (StatusCode, Json<Health>) {
-    answer(health::live(&api.board.snapshot(), api.stall_after))
+    answer(health::live(&api.registry.board().snapshot(), api.stall_after))
 }
 
 /// `GET /health/ready`: 503 names the tasks that don't run.
 pub(super) async fn ready(State(api): State<ApiState>) -> (StatusCode, Json<Health>) {
-    answer(health::ready(&api.board.snapshot()))
+    answer(health::ready(&api.registry.board().snapshot()))
 }
 
 /// `GET /sluice/connectors`: the whole board.
 pub(super) async fn connectors(State(api): State<ApiState>) -> Json<Vec<Connector>> {
-    Json(types::connectors(&api.board.snapshot()))
+    Json(types::connectors(&api.registry.board().snapshot()))
 }
 
 fn answer((good, body): (bool, Health)) -> (StatusCode, Json<Health>) {

@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::body::Body;
+use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use super::{ApiState, body};
-use crate::telemetry::{LogLevel, LoggerLevel};
-
-/// The longest body that says a level.
-const BODY_MAX_BYTES: u64 = 64 * 1024;
+use super::query::Query;
+use super::{ApiState, config_map};
+use crate::telemetry::{LogLevel, LoggerError, LoggerLevel};
 
 /// Connect's LoggerLevel.
 #[derive(Debug, Serialize)]
@@ -54,54 +51,31 @@ async fn set(
     State(api): State<ApiState>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, ApiError> {
-    let bytes = body::read(body, BODY_MAX_BYTES, "the body").await?;
-    if !bytes.is_empty() && !is_json(&headers) {
-        return Err(ApiError::of(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-    }
-    let level = level(&bytes)?;
-    let bad = |error: crate::telemetry::LoggerError| ApiError::new(StatusCode::BAD_REQUEST, error.to_string());
+    let level = level(&body)?;
+    let bad = |error: LoggerError| ApiError::new(StatusCode::BAD_REQUEST, error.to_string());
     let changed = api.loggers.set(&name, level, now_ms()).map_err(bad)?;
-    let cluster = is_cluster(query.as_deref().unwrap_or_default());
+    let cluster = is_cluster(Query::new(query.as_deref()));
     Ok(if cluster { StatusCode::NO_CONTENT.into_response() } else { Json(changed).into_response() })
 }
 
-/// Whether a body may be taken for JSON: it says so, or nothing.
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(given) = headers.get(header::CONTENT_TYPE) else { return true };
-    let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
-}
-
-/// The level that a body asks for. Connect takes a map of words, and answers 500 to what is none.
+/// The level that a body asks for.
 fn level(body: &[u8]) -> Result<LogLevel, ApiError> {
-    let broken = |what: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, what);
-    let map: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
-        broken(format!("Cannot deserialize value: the body has to be like {{\"level\": \"DEBUG\"}}: {error}"))
-    })?;
-    let word = match map.get("level") {
-        None | Some(Value::Null) => {
-            let message = "Desired 'level' parameter was not specified in request.";
-            return Err(ApiError::new(StatusCode::BAD_REQUEST, message));
-        }
-        Some(Value::String(word)) if word.is_empty() => {
-            return Err(broken("Illegal null or empty Level name.".to_owned()));
-        }
-        Some(Value::String(word)) => word.clone(),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
-        Some(_) => {
-            return Err(broken("Cannot deserialize value of type `String`: `level` has to be a word".to_owned()));
-        }
+    let mut map = config_map::parse(body)?;
+    let Some(word) = map.remove("level").flatten() else {
+        let message = "Desired 'level' parameter was not specified in request.";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, message));
     };
+    if word.is_empty() {
+        return Err(config_map::malformed("Illegal null or empty Level name."));
+    }
     LogLevel::of(&word).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("invalid log level '{word}'.")))
 }
 
 /// Whether `scope=cluster` was asked for; `worker`, nothing and anything else are this worker.
-fn is_cluster(query: &str) -> bool {
-    let scope = query.split('&').filter_map(|pair| pair.strip_prefix("scope=")).next();
-    scope.is_some_and(|scope| scope.eq_ignore_ascii_case("cluster"))
+fn is_cluster(query: Query<'_>) -> bool {
+    query.first("scope").is_some_and(|scope| scope.eq_ignore_ascii_case("cluster"))
 }
 
 fn now_ms() -> u64 {
@@ -135,17 +109,6 @@ mod tests {
     #[test]
     fn only_the_word_cluster_is_the_cluster() {
         let scopes = ["", "scope=worker", "scope=any", "scope=Cluster", "forward=true&scope=CLUSTER", "xscope=cluster"];
-        assert_eq!(scopes.map(is_cluster), [false, false, false, true, true, false]);
-    }
-
-    #[test]
-    fn a_body_is_json_unless_it_says_otherwise() {
-        let with = |kind: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.extend(kind.map(|kind| (header::CONTENT_TYPE, header::HeaderValue::from_static(kind))));
-            is_json(&headers)
-        };
-        assert!(with(None) && with(Some("application/json")) && with(Some("Application/JSON; charset=UTF-8")));
-        assert!(!with(Some("text/plain")) && !with(Some("application/jsonp")));
+        assert_eq!(scopes.map(|query| is_cluster(Query::new(Some(query)))), [false, false, false, true, true, false]);
     }
 }

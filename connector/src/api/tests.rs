@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -8,7 +9,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::status::TaskState;
+use crate::config::WorkerConfig;
+use crate::services::Services;
+use crate::status::{Board, TaskState};
 
 /// A served API on a port of the system's.
 struct Server {
@@ -37,8 +40,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop_tx, stop_rx) = oneshot::channel();
-        let mut state =
-            ApiState::new(Metrics::new(), board.clone(), SwapHandles::default()).with_stall_after(stall_after);
+        let mut state = ApiState::new(registry(board), "here:8083").with_stall_after(stall_after);
         // Other tests start logging in this process.
         state.loggers = Loggers::default();
         let stop = async {
@@ -72,6 +74,12 @@ impl Server {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
     }
+}
+
+/// A registry without connectors that shows this board.
+fn registry(board: &Board) -> Registry {
+    let worker = WorkerConfig::check(&BTreeMap::new(), [], &BTreeMap::new()).unwrap().config;
+    Registry::new(Arc::new(worker), Services::bare(), board.clone(), None, false)
 }
 
 async fn server(board: &Board) -> Server {

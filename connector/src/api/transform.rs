@@ -119,7 +119,15 @@ pub(super) async fn roll_back(State(api): State<ApiState>, Path(name): Path<Stri
 }
 
 fn find(api: &ApiState, name: &str) -> Result<SwapHandle, ApiError> {
-    api.swaps.get(name).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("Connector {name} not found")))
+    api.registry.swaps().get(name).ok_or_else(|| {
+        let message = match api.registry.get(name) {
+            Ok(_) => format!(
+                "Connector {name} does not run, so its transform can neither be shown nor changed; resume it first"
+            ),
+            Err(error) => error.to_string(),
+        };
+        ApiError::new(StatusCode::NOT_FOUND, message)
+    })
 }
 
 fn kind(headers: &HeaderMap) -> Result<Kind, ApiError> {

@@ -43,6 +43,10 @@ pub struct WorkerConfig {
     pub group_prefix: String,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
+    /// Whether it is shown which topics a connector's records came from.
+    pub topic_tracking: bool,
+    /// Whether that may be reset.
+    pub topic_tracking_reset: bool,
 }
 
 impl WorkerConfig {
@@ -90,6 +94,8 @@ impl WorkerConfig {
             signature_keys: reader.parsed("transform.signature.keys", parse_keys).unwrap_or_default(),
             group_prefix,
             shutdown_timeout: reader.millis("task.shutdown.graceful.timeout.ms"),
+            topic_tracking: reader.bool("topic.tracking.enable"),
+            topic_tracking_reset: reader.bool("topic.tracking.allow.reset"),
         };
         reader.finish(Some(config))
     }

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{BoxError, ConnectorInputs, DemoError, DemoOptions, LogTail, RunningConnector, run};
-use crate::app::Worker;
+use crate::app::{Connectors, Worker};
 use crate::cli::DemoArgs;
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::connector::Prepared;
@@ -50,7 +50,15 @@ async fn connect(listeners: String, inputs: ConnectorInputs) -> Result<Running, 
     let connector = ConnectorConfig::check(&connector)?.config;
     let services = Services::bare();
     let prepared = Prepared::new(&services, connector)?;
-    Ok(Running(Worker::start(worker, &services, vec![prepared], inputs.extra_routes).await?))
+    Ok(Running(
+        Worker::start(
+            worker,
+            &services,
+            Connectors { files: vec![prepared], ..Connectors::default() },
+            inputs.extra_routes,
+        )
+        .await?,
+    ))
 }
 
 fn strings<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {

@@ -96,6 +96,12 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a file. When this returns, that outlasts a failure of the machine.
+pub(crate) fn remove_for_good(path: &Path) -> io::Result<()> {
+    remove(path)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
 /// Whether [`write()`] made a file of this name, and the process ended before it was renamed.
 pub(crate) fn is_left_over(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")

@@ -49,16 +49,17 @@ fn a_connector_of_the_same_name_replaces_the_earlier_one() {
 }
 
 #[test]
-fn a_connector_is_stopped_when_all_its_tasks_are_and_running_when_one_failed() {
+fn a_connector_keeps_its_state_whatever_becomes_of_its_tasks() {
     let board = Board::new();
-    let connector = board.connector("c", 2);
+    board.connector("c", 2).task(0).set(TaskState::failed("boom"));
     let status = || board.snapshot().connectors[0].connect_status();
-    connector.task(0).set(TaskState::Stopped);
-    connector.task(1).set(TaskState::failed("boom"));
     assert_eq!(status(), "running");
-    connector.task(1).set(TaskState::Starting);
-    connector.task(1).set(TaskState::Stopped);
-    assert_eq!(status(), "stopped");
+    board.set_connector("c", ConnectorState::Paused);
+    board.connector("c", 1);
+    assert_eq!(status(), "paused");
+    board.set_connector("nobody", ConnectorState::Stopped);
+    assert_eq!(board.snapshot().connectors.len(), 1);
+    assert_eq!(board.connector_status("nobody"), None);
 }
 
 #[test]

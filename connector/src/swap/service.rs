@@ -142,6 +142,11 @@ impl SwapHandles {
         lock(&self.handles).insert(connector.to_owned(), handle);
     }
 
+    /// Forgets a connector's.
+    pub fn remove(&self, connector: &str) {
+        lock(&self.handles).remove(connector);
+    }
+
     /// That of a connector.
     pub fn get(&self, connector: &str) -> Option<SwapHandle> {
         lock(&self.handles).get(connector).cloned()

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::history::{History, is_digest};
-use crate::state::atomic;
+use crate::state::{atomic, name};
 
 mod error;
 
@@ -39,9 +39,6 @@ const ABOUT: &str =
 const FOLDER: &str = "transforms";
 
 const HISTORY_FILE: &str = "history.json";
-
-/// The longest name of a connector's folder, in bytes. File systems take 255.
-const NAME_MAX_BYTES: usize = 150;
 
 /// Where one connector's history and modules are.
 #[derive(Debug)]
@@ -74,11 +71,24 @@ impl Store {
     /// If it can't be made.
     pub fn open(state_dir: &Path, connector: &str) -> Result<Self, StoreError> {
         let all = state_dir.join(FOLDER);
-        let folder = all.join(folder_name(connector));
+        let folder = all.join(name::of_connector(connector));
         for path in [&all, &folder] {
             atomic::make_folder(path).map_err(|source| StoreError::Folder { path: path.clone(), source })?;
         }
         Ok(Self { folder })
+    }
+
+    /// Removes everything that is kept of a connector that is gone.
+    ///
+    /// # Errors
+    ///
+    /// If something can't be removed.
+    pub fn forget(state_dir: &Path, connector: &str) -> Result<(), StoreError> {
+        let folder = state_dir.join(FOLDER).join(name::of_connector(connector));
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|source| StoreError::Remove { path: folder, source }),
+        }
     }
 
     /// What was saved last; an empty history if nothing was. A damaged file is set aside, which is told in the log, and counts as none.
@@ -273,28 +283,6 @@ fn set_aside(path: &Path, damage: &str) -> Result<PathBuf, StoreError> {
 fn is_superfluous(name: &str, keep: &BTreeSet<&str>) -> bool {
     let module = name.split_once(".wasm").map(|(digest, _)| digest).filter(|digest| is_digest(digest));
     atomic::is_left_over(name) || module.is_some_and(|digest| !keep.contains(digest))
-}
-
-/// The name of a connector's folder: the connector's, percent-encoded but for letters, digits, `_` and `-`. A long one is cut, and ends in
-/// a dot and its sha256. No two connectors have the same: a dot is in no other name.
-fn folder_name(connector: &str) -> String {
-    let mut name = String::new();
-    for byte in connector.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(byte)),
-            _ => name.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    if name.is_empty() {
-        // What no name is encoded to.
-        name.push('%');
-    }
-    if name.len() > NAME_MAX_BYTES {
-        let hash = sha256(connector.as_bytes());
-        name.truncate(NAME_MAX_BYTES - hash.len() - 1);
-        name = format!("{name}.{hash}");
-    }
-    name
 }
 
 fn sha256(bytes: &[u8]) -> String {

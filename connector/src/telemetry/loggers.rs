@@ -29,6 +29,7 @@ const ROOMS: &[&str] = &[
     "sluice::api",
     "sluice::dead_letter",
     "sluice::pipeline",
+    "sluice::registry",
     "sluice::sink",
     "sluice::source",
     "sluice::status",

@@ -1,7 +1,7 @@
 //! The keys of the worker. Beside them it takes the properties of a Kafka client (see [`crate::config::kafka`]).
 
 use super::Fallback::{Absent, Value};
-use super::Kind::{Choice, Int, List, Path, Text};
+use super::Kind::{Bool, Choice, Int, List, Path, Text};
 use super::{Fallback, Key, Kind};
 
 const fn key(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
@@ -38,6 +38,13 @@ pub const WORKER: &[Key] = &[
         "How long a stop waits for what is under way to be acknowledged and committed. Nothing is lost when it is too short.",
     ),
     key(
+        "topic.tracking.enable",
+        Bool,
+        Value("true"),
+        "Whether the REST API tells which topics a connector's records came from.",
+    ),
+    key("topic.tracking.allow.reset", Bool, Value("true"), "Whether that list may be reset over REST."),
+    key(
         "connector.client.config.override.policy",
         Choice(&["All"]),
         Value("All"),
@@ -62,8 +69,6 @@ pub const WORKER: &[Key] = &[
     Key::framework("config.providers.*", "Their settings."),
     Key::framework("metric.reporters", "Connect's metric reporters; metrics are at /metrics."),
     Key::framework("metrics.*", "Their settings."),
-    Key::framework("topic.tracking.enable", "Whether Connect keeps a list of active topics."),
-    Key::framework("topic.tracking.allow.reset", "Whether that list may be reset."),
     Key::framework("rest.*", "Connect's REST advertisement and extensions."),
     Key::framework("admin.listeners", "Connect's separate listeners for administration."),
     Key::framework("access.control.allow.origin", "Connect's cross-origin header."),

@@ -300,26 +300,6 @@ fn what_nobody_needs_is_removed_and_nothing_else() {
 }
 
 #[test]
-fn every_connector_has_a_folder_of_its_own() {
-    let (long, longer) = ("x".repeat(200), "x".repeat(201));
-    let umlauts = "ä".repeat(60);
-    let names = ["prices", "Prices", "a/b", "a%2Fb", "..", ".", "", "%", "a b", "ä", "\0", &long, &longer, &umlauts];
-    let folders: BTreeSet<_> = names.iter().map(|name| folder_name(name)).collect();
-    assert_eq!(folders.len(), names.len());
-    for folder in &folders {
-        assert!(!folder.is_empty() && folder.len() <= NAME_MAX_BYTES, "{folder}");
-        assert!(!folder.starts_with('.') && !folder.contains(['/', '\0']), "{folder}");
-    }
-    let named = |name: &str| folder_name(name);
-    assert_eq!((named("prices-1_A"), named("a/b"), named(".."), named("ä")), {
-        let s = str::to_owned;
-        (s("prices-1_A"), s("a%2Fb"), s("%2E%2E"), s("%C3%A4"))
-    });
-    assert_eq!(folder_name(&"x".repeat(150)), "x".repeat(150));
-    assert_eq!(folder_name(&long), format!("{}.{}", "x".repeat(85), sha256(long.as_bytes())));
-}
-
-#[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(FOLDER), "").unwrap();

@@ -1,0 +1,445 @@
+//! The connectors of a worker: any number, each looked after by a keeper of its own, so that none waits for another.
+//!
+//! What somebody wants of a connector is its [`Record`]; it is saved before it counts, and shown from then on (read-your-writes). The keeper
+//! brings the running connector there, in its own time: a request never waits for a module to be compiled, a broker or a sink.
+//!
+//! - what a connector is meant to be: `registry/record.rs`; on the disk: `registry/store.rs`
+//! - bringing it there: `registry/keeper.rs`
+//! - restarts: what is to be restarted, and what is answered: `registry/restart.rs`
+
+mod error;
+mod keeper;
+mod record;
+mod restart;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Checked, ConnectorConfig, WorkerConfig};
+use crate::connector::Prepared;
+use crate::services::Services;
+use crate::status::{Board, ConnectorState, ConnectorStatus};
+use crate::swap::service::SwapHandles;
+pub use error::RegistryError;
+use keeper::{Desired, End, Keeper};
+pub use record::{Origin, Record, Target};
+pub use restart::{Restart, RestartPlan};
+pub use store::{ConnectorStore, StoreError};
+
+/// The connectors. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+/// What every connector and its keeper need.
+#[derive(Debug)]
+struct Shared {
+    worker: Arc<WorkerConfig>,
+    services: Services,
+    runtime: Handle,
+    board: Board,
+    swaps: SwapHandles,
+    store: Option<ConnectorStore>,
+    /// Whether connectors that come from files may be changed (`--adopt`).
+    adopt: bool,
+    entries: Mutex<BTreeMap<String, Entry>>,
+    /// Keepers of connectors that were deleted and are still on their way out: one of the same name waits for them.
+    leaving: Mutex<BTreeMap<String, JoinHandle<bool>>>,
+    /// Changes are made one at a time, in the order in which they reach the disk.
+    changes: tokio::sync::Mutex<()>,
+}
+
+/// One connector.
+#[derive(Debug)]
+struct Entry {
+    record: Arc<Record>,
+    desired: watch::Sender<Desired>,
+    keeper: JoinHandle<bool>,
+}
+
+/// What a change of settings came to.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The connector now.
+    pub record: Arc<Record>,
+    /// Whether it was not there before.
+    pub created: bool,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// No connectors yet. `store` is where they are kept; `adopt` whether those of files may be changed.
+    pub fn new(
+        worker: Arc<WorkerConfig>,
+        services: Services,
+        board: Board,
+        store: Option<ConnectorStore>,
+        adopt: bool,
+    ) -> Self {
+        let shared = Shared {
+            worker,
+            services,
+            runtime: Handle::current(),
+            board,
+            swaps: SwapHandles::default(),
+            store,
+            adopt,
+            entries: Mutex::default(),
+            leaving: Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Starts a connector of the command line, which is known to start; its target is that of `kept`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be kept.
+    pub fn start_file(&self, prepared: Prepared, kept: Option<&Record>) -> Result<(), RegistryError> {
+        let config = prepared.config();
+        let record = Record {
+            name: config.name.clone(),
+            origin: if self.shared.adopt { Origin::Rest } else { Origin::File },
+            target: kept.map_or(Target::Running, |kept| kept.target),
+            tasks: tasks_of(kept.map_or(Target::Running, |kept| kept.target), kept, config),
+            config: config.raw.clone(),
+        };
+        self.shared.save(&record)?;
+        self.add(record, Some(prepared));
+        Ok(())
+    }
+
+    /// Starts a connector that was kept. Should its settings be wrong by now, it is failed, and the others run.
+    pub fn start_kept(&self, record: Record) {
+        self.add(record, None);
+    }
+
+    /// Keeps nothing of a connector any more that is not started.
+    ///
+    /// # Errors
+    ///
+    /// If its file can't be removed.
+    pub fn forget(&self, name: &str) -> Result<(), RegistryError> {
+        Ok(self.shared.store.as_ref().map_or(Ok(()), |store| store.remove(name))?)
+    }
+
+    /// Every connector, by name.
+    pub fn all(&self) -> Vec<Arc<Record>> {
+        self.shared.entries().values().map(|entry| Arc::clone(&entry.record)).collect()
+    }
+
+    /// One connector.
+    ///
+    /// # Errors
+    ///
+    /// There is none of this name.
+    pub fn get(&self, name: &str) -> Result<Arc<Record>, RegistryError> {
+        let found = self.shared.entries().get(name).map(|entry| Arc::clone(&entry.record));
+        found.ok_or_else(|| RegistryError::Unknown(name.to_owned()))
+    }
+
+    /// How one connector fares.
+    ///
+    /// # Errors
+    ///
+    /// There is none of this name.
+    pub fn status(&self, name: &str) -> Result<ConnectorStatus, RegistryError> {
+        self.get(name)?;
+        self.shared.board.connector_status(name).ok_or_else(|| RegistryError::Unknown(name.to_owned()))
+    }
+
+    /// Makes a connector.
+    ///
+    /// # Errors
+    ///
+    /// Its settings are wrong, there is one of this name, or it can't be kept.
+    pub async fn create(
+        &self,
+        name: &str,
+        config: BTreeMap<String, String>,
+        target: Target,
+    ) -> Result<Arc<Record>, RegistryError> {
+        let checked = self.check(named(name, config)).await?;
+        let _change = self.shared.changes.lock().await;
+        if self.get(name).is_ok() {
+            return Err(RegistryError::Exists(name.to_owned()));
+        }
+        self.make(&checked, target).await
+    }
+
+    /// Gives a connector these settings, all of them; makes it if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// The settings are wrong, it comes from a file, or it can't be kept.
+    pub async fn put(&self, name: &str, config: BTreeMap<String, String>) -> Result<Changed, RegistryError> {
+        let config = named(name, config);
+        self.may_change(name)?;
+        let checked = self.check(config).await?;
+        let _change = self.shared.changes.lock().await;
+        match self.get(name) {
+            Ok(before) => self.change_config(&before, &checked).await,
+            Err(_) => Ok(Changed { record: self.make(&checked, Target::Running).await?, created: true }),
+        }
+    }
+
+    /// Changes some of a connector's settings; `None` takes one away (KIP-477).
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector, the settings that come out are wrong, it comes from a file, or it can't be kept.
+    pub async fn patch(&self, name: &str, patch: &BTreeMap<String, Option<String>>) -> Result<Changed, RegistryError> {
+        loop {
+            let before = self.get(name)?;
+            self.may_change(name)?;
+            let mut config = before.config.clone();
+            for (key, value) in patch {
+                match value {
+                    Some(value) => config.insert(key.clone(), value.clone()),
+                    None => config.remove(key),
+                };
+            }
+            let checked = self.check(named(name, config)).await?;
+            let _change = self.shared.changes.lock().await;
+            // Somebody else was faster: what comes out has to be checked again.
+            if Arc::ptr_eq(&self.get(name)?, &before) {
+                return self.change_config(&before, &checked).await;
+            }
+        }
+    }
+
+    /// Deletes a connector. It is gone for everybody who asks; its tasks end in their own time.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector, it comes from a file, or its file can't be removed.
+    pub async fn delete(&self, name: &str) -> Result<(), RegistryError> {
+        let _change = self.shared.changes.lock().await;
+        self.get(name)?;
+        self.may_change(name)?;
+        let (shared, connector) = (Arc::clone(&self.shared), name.to_owned());
+        on_disk(move || shared.store.as_ref().map_or(Ok(()), |store| store.remove(&connector))).await?;
+        let removed = self.shared.entries().remove(name);
+        if let Some(entry) = removed {
+            entry.desired.send_modify(|desired| desired.end = Some(End::Deleted));
+            self.shared.leaving().insert(name.to_owned(), entry.keeper);
+        }
+        self.shared.swaps.remove(name);
+        self.shared.board.remove(name);
+        Ok(())
+    }
+
+    /// Says what a connector is to do from now on.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector, or it can't be kept.
+    pub async fn set_target(&self, name: &str, target: Target) -> Result<(), RegistryError> {
+        let _change = self.shared.changes.lock().await;
+        let before = self.get(name)?;
+        if before.target == target {
+            return Ok(());
+        }
+        let tasks = match target {
+            Target::Stopped => 0,
+            Target::Paused => before.tasks,
+            Target::Running => match before.tasks {
+                // Settings that are wrong by now fail the start, which tells of it.
+                0 => self.check(before.config.clone()).await.map_or(1, |checked| checked.config.tasks_max.get()),
+                tasks => tasks,
+            },
+        };
+        self.keep(Record { target, tasks, ..Record::clone(&before) }).await?;
+        Ok(())
+    }
+
+    /// Restarts a connector, its tasks, or those of them that have failed (KIP-745). `None` if nothing was to be told.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector.
+    pub fn restart(&self, name: &str, restart: Restart) -> Result<RestartPlan, RegistryError> {
+        let plan = RestartPlan::new(restart, self.status(name)?);
+        self.order(name, |desired| desired.restarts.order(&plan))?;
+        Ok(plan)
+    }
+
+    /// Restarts one task.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector, or no such task.
+    pub fn restart_task(&self, name: &str, task: u32) -> Result<(), RegistryError> {
+        if task >= self.get(name)?.tasks {
+            return Err(RegistryError::UnknownTask { connector: name.to_owned(), task });
+        }
+        self.order(name, |desired| desired.restarts.order_task(task))
+    }
+
+    /// The settings of a connector, checked, placeholders resolved as they are now.
+    ///
+    /// # Errors
+    ///
+    /// There is no such connector, or its settings are wrong by now.
+    pub async fn checked(&self, name: &str) -> Result<ConnectorConfig, RegistryError> {
+        Ok(self.check(self.get(name)?.config.clone()).await?.config)
+    }
+
+    /// For whoever wants to see or change a running transform.
+    pub fn swaps(&self) -> &SwapHandles {
+        &self.shared.swaps
+    }
+
+    /// How all of them fare.
+    pub fn board(&self) -> &Board {
+        &self.shared.board
+    }
+
+    /// What all of them share.
+    pub fn services(&self) -> &Services {
+        &self.shared.services
+    }
+
+    /// The worker's settings.
+    pub fn worker(&self) -> &Arc<WorkerConfig> {
+        &self.shared.worker
+    }
+
+    /// Stops all of them at the same time, for good. Gives back whether every one ended in time.
+    pub async fn stop(&self) -> bool {
+        // Whoever is changing something has done so; nobody changes anything afterwards.
+        let _change = self.shared.changes.lock().await;
+        let entries = std::mem::take(&mut *self.shared.entries());
+        entries.values().for_each(|entry| entry.desired.send_modify(|desired| desired.end = Some(End::Stopped)));
+        let leaving = std::mem::take(&mut *self.shared.leaving());
+        let mut in_time = true;
+        for keeper in entries.into_values().map(|entry| entry.keeper).chain(leaving.into_values()) {
+            // A keeper that panicked has left its connector behind.
+            in_time &= keeper.await.unwrap_or(false);
+        }
+        in_time
+    }
+
+    fn order(&self, name: &str, order: impl FnOnce(&mut Desired)) -> Result<(), RegistryError> {
+        let entries = self.shared.entries();
+        let entry = entries.get(name).ok_or_else(|| RegistryError::Unknown(name.to_owned()))?;
+        entry.desired.send_modify(order);
+        Ok(())
+    }
+
+    fn may_change(&self, name: &str) -> Result<(), RegistryError> {
+        match self.get(name) {
+            Ok(record) if record.origin == Origin::File => Err(RegistryError::FromFile(name.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Off the async threads: placeholders are looked up in files.
+    async fn check(&self, config: BTreeMap<String, String>) -> Result<Checked<ConnectorConfig>, RegistryError> {
+        let check = move || ConnectorConfig::check(&config).map_err(RegistryError::Invalid);
+        tokio::task::spawn_blocking(check).await.map_err(|_| RegistryError::Stopping)?
+    }
+
+    async fn make(&self, checked: &Checked<ConnectorConfig>, target: Target) -> Result<Arc<Record>, RegistryError> {
+        let config = &checked.config;
+        let record = Record {
+            name: config.name.clone(),
+            origin: Origin::Rest,
+            target,
+            tasks: tasks_of(target, None, config),
+            config: config.raw.clone(),
+        };
+        self.shared.save_later(&record).await?;
+        Ok(self.add(record, None))
+    }
+
+    async fn change_config(
+        &self,
+        before: &Record,
+        checked: &Checked<ConnectorConfig>,
+    ) -> Result<Changed, RegistryError> {
+        let config = &checked.config;
+        let tasks = if before.tasks == 0 && before.target != Target::Running { 0 } else { config.tasks_max.get() };
+        let record = Record { config: config.raw.clone(), tasks, ..before.clone() };
+        Ok(Changed { record: self.keep(record).await?, created: false })
+    }
+
+    /// Saves what a connector is to be from now on, shows it, and tells its keeper.
+    async fn keep(&self, record: Record) -> Result<Arc<Record>, RegistryError> {
+        self.shared.save_later(&record).await?;
+        let record = Arc::new(record);
+        let mut entries = self.shared.entries();
+        let Some(entry) = entries.get_mut(&record.name) else { return Err(RegistryError::Stopping) };
+        entry.record = Arc::clone(&record);
+        entry.desired.send_modify(|desired| desired.record = Arc::clone(&record));
+        Ok(record)
+    }
+
+    fn add(&self, record: Record, prepared: Option<Prepared>) -> Arc<Record> {
+        let record = Arc::new(record);
+        let (desired, wanted) = watch::channel(Desired::new(Arc::clone(&record)));
+        let state = match record.target {
+            Target::Stopped => ConnectorState::Stopped,
+            Target::Paused if record.tasks == 0 => ConnectorState::Paused,
+            _ => ConnectorState::Unassigned,
+        };
+        self.shared.board.connector(&record.name, record.tasks);
+        self.shared.board.set_connector(&record.name, state);
+        let before = self.shared.leaving().remove(&record.name);
+        let keeper = Keeper::new(Arc::clone(&self.shared), Arc::clone(&record), wanted);
+        let keeper = self.shared.runtime.spawn(keeper.run(before, prepared));
+        self.shared.entries().insert(record.name.clone(), Entry { record: Arc::clone(&record), desired, keeper });
+        record
+    }
+}
+
+/// How many tasks a connector has that is to do this.
+fn tasks_of(target: Target, kept: Option<&Record>, config: &ConnectorConfig) -> u32 {
+    match (target, kept) {
+        (Target::Running, _) => config.tasks_max.get(),
+        (Target::Paused, Some(kept)) if kept.tasks > 0 => config.tasks_max.get(),
+        _ => 0,
+    }
+}
+
+/// The settings with the connector's name in them, as Connect puts it there.
+fn named(name: &str, mut config: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    config.entry("name".to_owned()).or_insert_with(|| name.to_owned());
+    config
+}
+
+async fn on_disk(work: impl FnOnce() -> Result<(), StoreError> + Send + 'static) -> Result<(), RegistryError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| RegistryError::Stopping)?;
+    done.map_err(RegistryError::Store)
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn save(&self, record: &Record) -> Result<(), StoreError> {
+        self.store.as_ref().map_or(Ok(()), |store| store.save(record))
+    }
+
+    async fn save_later(self: &Arc<Self>, record: &Record) -> Result<(), RegistryError> {
+        let (shared, record) = (Arc::clone(self), record.clone());
+        on_disk(move || shared.save(&record)).await
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leaving(&self) -> MutexGuard<'_, BTreeMap<String, JoinHandle<bool>>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

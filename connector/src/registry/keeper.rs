@@ -1,0 +1,260 @@
+//! Brings one connector to where somebody wants it, and keeps it there until it is deleted or the worker stops.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::Shared;
+use super::record::{Record, Target};
+use super::restart::Restarts;
+use crate::config::{Checked, ConnectorConfig};
+use crate::connector::{Connector, Prepared};
+use crate::status::ConnectorState;
+use crate::stop::Stop;
+use crate::swap::store::Store;
+use crate::validate;
+
+/// How often the end of the tasks is looked for while stopping, and how often what is pending is told.
+const STOP_POLL: Duration = Duration::from_millis(20);
+const STOP_REPORT: Duration = Duration::from_secs(2);
+
+/// What committing and leaving the group may take beyond `task.shutdown.graceful.timeout.ms`.
+const LEAVE_TIME: Duration = Duration::from_secs(3);
+
+/// What a connector is to be. The newest one counts: whoever was too slow for the ones before has missed nothing.
+#[derive(Debug, Clone)]
+pub(super) struct Desired {
+    pub(super) record: Arc<Record>,
+    pub(super) restarts: Restarts,
+    pub(super) end: Option<End>,
+}
+
+/// Why a connector ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing of it is kept.
+    Deleted,
+    /// It goes on with the next start of the worker.
+    Stopped,
+}
+
+/// Whoever looks after one connector.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    name: String,
+    wanted: watch::Receiver<Desired>,
+    /// What is carried out.
+    done: Desired,
+    running: Option<Connector>,
+    /// Whether it has failed to start with these settings: it is tried again when somebody asks for it.
+    has_failed: bool,
+    /// Whether everything that was stopped has ended in time.
+    in_time: bool,
+}
+
+// === impl Desired ===
+
+impl Desired {
+    pub(super) fn new(record: Arc<Record>) -> Self {
+        Self { record, restarts: Restarts::default(), end: None }
+    }
+
+    fn has_tasks(&self) -> bool {
+        self.end.is_none() && self.record.tasks > 0
+    }
+
+    /// Whether a connector that was made for `other` is the one that is wanted.
+    fn is_made_like(&self, other: &Self) -> bool {
+        self.record.config == other.record.config
+    }
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, record: Arc<Record>, wanted: watch::Receiver<Desired>) -> Self {
+        let name = record.name.clone();
+        Self { shared, name, wanted, done: Desired::new(record), running: None, has_failed: false, in_time: true }
+    }
+
+    /// Works until the connector's end, and gives back whether its tasks ended in time. `before`: the keeper of a connector of the same name
+    /// that is on its way out. `prepared`: what it begins with, if that is known already.
+    pub(super) async fn run(mut self, before: Option<JoinHandle<bool>>, mut prepared: Option<Prepared>) -> bool {
+        if let Some(before) = before {
+            // It ends by itself, within the time of a stop.
+            let _ = before.await;
+        }
+        loop {
+            let desired = self.wanted.borrow_and_update().clone();
+            self.bring_to(desired, prepared.take()).await;
+            if self.done.end.is_some() || self.wanted.changed().await.is_err() {
+                break;
+            }
+        }
+        if self.done.end == Some(End::Deleted) {
+            self.forget().await;
+        }
+        self.in_time
+    }
+
+    async fn bring_to(&mut self, desired: Desired, prepared: Option<Prepared>) {
+        let same = desired.is_made_like(&self.done);
+        let again = desired.restarts.connector != self.done.restarts.connector;
+        let tasks = desired.restarts.tasks_since(&self.done.restarts);
+        self.has_failed &= same && !again;
+        self.done = desired;
+        if !self.done.has_tasks() || !same {
+            self.halt().await;
+        }
+        if self.done.has_tasks() && !self.has_failed {
+            match self.running.is_some() {
+                true => self.restart_tasks(tasks).await,
+                false => self.start(prepared).await,
+            }
+        }
+        self.show();
+    }
+
+    /// Shows what has come of it.
+    fn show(&self) {
+        let state = match (self.done.record.target, &self.running) {
+            _ if self.done.end.is_some() => return,
+            (Target::Stopped, _) => ConnectorState::Stopped,
+            // How, is shown already.
+            _ if self.has_failed => return,
+            (Target::Paused, running) => {
+                if let Some(running) = running {
+                    running.set_paused(true);
+                }
+                ConnectorState::Paused
+            }
+            (Target::Running, Some(running)) => {
+                running.set_paused(false);
+                ConnectorState::Running
+            }
+            // Somebody wants something else already.
+            (Target::Running, None) => ConnectorState::Unassigned,
+        };
+        if self.running.is_none() {
+            self.shared
+                .board
+                .connector(&self.name, if state == ConnectorState::Unassigned { self.done.record.tasks } else { 0 });
+        }
+        self.shared.board.set_connector(&self.name, state);
+    }
+
+    /// Starts the connector. What takes long is broken off as soon as somebody wants something else.
+    async fn start(&mut self, prepared: Option<Prepared>) {
+        let (shared, record, stop) = (Arc::clone(&self.shared), Arc::clone(&self.done.record), Stop::default());
+        let halt = stop.clone();
+        let mut starting = tokio::task::spawn_blocking(move || start(&shared, &record, prepared, halt));
+        let started = loop {
+            tokio::select! {
+                started = &mut starting => break started,
+                changed = self.wanted.changed() => {
+                    if changed.is_err() || self.is_outdated() {
+                        stop.set();
+                    }
+                    // Looked at again when this is over.
+                    self.wanted.mark_changed();
+                    if stop.is_set() {
+                        break starting.await;
+                    }
+                    tokio::time::sleep(STOP_POLL).await;
+                }
+            }
+        };
+        match started {
+            Ok(Ok(connector)) => {
+                self.shared.services.metrics().worker().connector_start(true);
+                self.shared.swaps.insert(&self.name, connector.swap().clone());
+                self.running = Some(connector);
+            }
+            // It was broken off: nobody's fault.
+            Ok(Err(_)) if stop.is_set() => {}
+            Ok(Err(trace)) => self.failed(trace),
+            Err(panic) => self.failed(format!("panic, a bug of Sluice: {panic}")),
+        }
+    }
+
+    /// Whether what is being carried out is not what is wanted any more.
+    fn is_outdated(&self) -> bool {
+        let wanted = self.wanted.borrow();
+        !wanted.has_tasks() || !wanted.is_made_like(&self.done)
+    }
+
+    fn failed(&mut self, trace: String) {
+        tracing::error!(connector = self.name, trace, "connector failed to start");
+        self.has_failed = true;
+        self.shared.services.metrics().worker().connector_start(false);
+        self.shared.board.connector(&self.name, 0);
+        self.shared.board.set_connector(&self.name, ConnectorState::Failed { trace });
+    }
+
+    /// Restarts these tasks, one after the other: each finishes what is under way first.
+    async fn restart_tasks(&mut self, tasks: Vec<u32>) {
+        let _ = tasks;
+    }
+
+    /// Stops what runs, and waits for its end, but no longer than it may take.
+    async fn halt(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        self.shared.swaps.remove(&self.name);
+        running.stop();
+        let deadline = Instant::now() + self.shared.worker.shutdown_timeout + LEAVE_TIME;
+        let mut report = Instant::now() + STOP_REPORT;
+        while !running.pending().is_empty() && Instant::now() < deadline {
+            if Instant::now() >= report {
+                report += STOP_REPORT;
+                tracing::info!(connector = self.name, waiting_for = running.pending().join(" "), "stopping");
+            }
+            tokio::time::sleep(STOP_POLL).await;
+        }
+        let pending = running.pending();
+        if !pending.is_empty() {
+            self.in_time = false;
+            tracing::warn!(
+                connector = self.name,
+                pending = pending.join(" "),
+                "these did not stop in time; records that a task has not committed will be read again"
+            );
+        }
+    }
+
+    /// The connector was deleted: neither its modules nor what ran are of use to anybody.
+    async fn forget(&self) {
+        let Some(dir) = self.shared.services.state_dir().map(ToOwned::to_owned) else { return };
+        let name = self.name.clone();
+        let forgotten = tokio::task::spawn_blocking(move || Store::forget(&dir, &name)).await;
+        if let Ok(Err(error)) = forgotten {
+            tracing::warn!(
+                connector = self.name,
+                error = crate::trace(&error),
+                "could not remove the modules of a deleted connector"
+            );
+        }
+    }
+}
+
+/// From settings to tasks that run. Takes as long as reading files and compiling a module do.
+fn start(shared: &Shared, record: &Record, prepared: Option<Prepared>, stop: Stop) -> Result<Connector, String> {
+    let prepared = match prepared {
+        Some(prepared) => prepared,
+        None => {
+            let Checked { mut config, warnings } =
+                ConnectorConfig::check(&record.config).map_err(|problems| problems.to_string())?;
+            for warning in &warnings {
+                tracing::warn!(connector = config.name, setting = %warning, "connector setting");
+            }
+            config.transform.module = validate::locate(config.transform.module, &shared.worker.plugin_path);
+            Prepared::until(&shared.services, config, stop).map_err(|error| crate::trace(&error))?
+        }
+    };
+    let module = prepared.module();
+    tracing::info!(connector = record.name, module = module.name(), digest = module.digest(), "starting connector");
+    let paused = record.target == Target::Paused;
+    Connector::start(prepared, &shared.worker, &shared.runtime, shared.services.metrics(), &shared.board, paused)
+        .map_err(|error| crate::trace(&error))
+}
