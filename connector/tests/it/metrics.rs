@@ -1,11 +1,13 @@
 //! What an operator sees.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::http;
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
 use crate::support::points::Record;
+use crate::support::services;
 use crate::support::sluice::{Connector, Sluice};
 
 const NUM_PRICES: usize = 5_000;
@@ -114,6 +116,48 @@ fn connect_names_are_there_as_strimzi_spells_them() {
             Some(0.0) => Ok(()),
             lag => Err(lag),
         }
+    });
+    sluice.stop();
+}
+
+#[test]
+fn a_connector_that_fails_to_start_is_told_and_nothing_is_left_of_a_deleted_one() {
+    let topic = Topic::create("deleted", 1);
+    let database = Database::create("deleted");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    let mut sluice = Sluice::start_with(&[], &["--bootstrap-servers", services::kafka()]);
+    let url = sluice.url(&format!("/connectors/{}", connector.name));
+    let put = |connector: &Connector| {
+        let lines = connector.properties();
+        let config: BTreeMap<&str, &str> = lines.lines().map(|line| line.split_once('=').unwrap()).collect();
+        let body = serde_json::to_vec(&config).unwrap();
+        let answer =
+            http::send("PUT", &format!("{url}/config"), &[("content-type", "application/json")], &body).unwrap();
+        assert!(answer.status / 100 == 2, "{answer:?}");
+    };
+    let label = format!("connector=\"{}\"", connector.name);
+    let status = |sluice: &Sluice, status: &str| {
+        sluice.metrics().find("kafka_connect_connector_status", &[&label, &format!("status=\"{status}\"")]).ok_or(())
+    };
+    put(&connector.clone().set("transform.module", "/no/such/module.wasm"));
+    sluice.until("the alert's series", |sluice| status(sluice, "failed"));
+    let started = |sluice: &Sluice, how: &str| {
+        sluice.metrics().sum(&format!("kafka_connect_worker_connector_startup_{how}_total"), &[])
+    };
+    assert_eq!((started(&sluice, "success"), started(&sluice, "failure")), (0.0, 1.0));
+
+    put(&connector);
+    topic.produce(&[Record::price(0, 1, "BTC-USD", "1")]);
+    sluice.until("the record to be counted", |sluice| {
+        let read = sluice.metrics().find("kafka_connect_sink_task_sink_record_read_total", &[&label, "task=\"0\""]);
+        if read == Some(1.0) { Ok(()) } else { Err(read) }
+    });
+    sluice.until("the connector to be running", |sluice| status(sluice, "running"));
+    assert_eq!((started(&sluice, "success"), started(&sluice, "attempts")), (1.0, 2.0));
+    assert_eq!(http::send("DELETE", &url, &[], b"").unwrap().status, 204);
+    sluice.until("nothing to be left of it", |sluice| {
+        let text = sluice.get("/metrics").body;
+        if text.contains(&connector.name) { Err(text) } else { Ok(()) }
     });
     sluice.stop();
 }
