@@ -29,7 +29,7 @@ use crate::record::TopicPartition;
 use crate::sink::assembler::{Appended, Assembler, Origin};
 use crate::sink::lane::{Lane, Written};
 use crate::source::observer::Observer;
-use crate::source::{Filled, KafkaSource};
+use crate::source::{self, Filled, KafkaSource};
 use crate::status::TaskBoard;
 use crate::stop::{Pause, Stop};
 use crate::swap::desk::TaskDesk;
@@ -126,6 +126,7 @@ impl Pipeline {
     ) -> Result<Self, TaskError> {
         let source = KafkaSource::open(&worker, &connector, task, thread::current())
             .map_err(|source| TaskError::Consumer { connector: connector.name.clone(), source })?;
+        metrics.client_id(&source::client_id(&worker, &connector, task));
         let letters = DeadLetters::open(&worker, &connector, task, thread::current(), (metrics.clone(), board.clone()))
             .map_err(|source| TaskError::Producer { connector: connector.name.clone(), source })?;
         let TaskVersions { stable, trial, desk, span } = versions;
@@ -341,6 +342,7 @@ impl Pipeline {
         if now >= self.next_lag {
             self.next_lag = now + LAG_INTERVAL;
             self.assignment.measure_lag(now_ms(), &self.source);
+            self.metrics.look_at_active();
         }
         self.board.beat();
         self.watch(now)

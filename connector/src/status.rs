@@ -7,6 +7,7 @@ mod connector;
 mod state;
 #[cfg(test)]
 mod tests;
+mod times;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ use tokio::sync::watch;
 
 pub use connector::ConnectorState;
 pub use state::TaskState;
+use times::TaskClock;
+pub use times::TaskTimes;
 use topics::ActiveTopics;
 pub use topics::SeenTopic;
 
@@ -70,6 +73,8 @@ struct Slot {
     id: u32,
     topics: Arc<ActiveTopics>,
     state: Mutex<TaskState>,
+    /// Locked after the state.
+    clock: Mutex<TaskClock>,
     /// Nanoseconds since the epoch at the last beat; 0 is none since the task began to start.
     beat_ns: AtomicU64,
 }
@@ -121,6 +126,8 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// Time since its thread last said that it turns; `None` before the first time.
     pub beat_age: Option<Duration>,
+    /// How long it was running, and paused.
+    pub times: TaskTimes,
 }
 
 // === impl Board ===
@@ -308,6 +315,7 @@ impl TaskBoard {
             self.slot.beat_ns.store(0, Relaxed);
         }
         let before = std::mem::replace(&mut *current, state.clone());
+        self.slot.turn_clock(&before, &state);
         drop(current);
         self.slot.log(&before, &state);
         self.board.changed();
@@ -339,6 +347,7 @@ impl Slot {
             id,
             topics: Arc::clone(topics),
             state: Mutex::new(state),
+            clock: Mutex::new(TaskClock::new(Instant::now())),
             beat_ns: AtomicU64::new(0),
         })
     }
@@ -346,7 +355,17 @@ impl Slot {
     fn status(&self, now_ns: u64) -> TaskStatus {
         let beat_ns = self.beat_ns.load(Relaxed);
         let beat_age = (beat_ns != 0).then(|| Duration::from_nanos(now_ns.saturating_sub(beat_ns)));
-        TaskStatus { id: self.id, state: lock(&self.state).clone(), beat_age }
+        let state = lock(&self.state);
+        let times = lock(&self.clock).times(state.connect_status(), Instant::now());
+        TaskStatus { id: self.id, state: state.clone(), beat_age, times }
+    }
+
+    fn turn_clock(&self, before: &TaskState, state: &TaskState) {
+        let (mut clock, now) = (lock(&self.clock), Instant::now());
+        match state {
+            TaskState::Starting => *clock = TaskClock::new(now),
+            _ => clock.leave(before.connect_status(), now),
+        }
     }
 
     fn log(&self, before: &TaskState, state: &TaskState) {

@@ -116,8 +116,9 @@ impl Parts {
             thread::current(),
         );
         let told = board.clone();
-        let mut pipeline = Pipeline::open(worker, config, task, versions, lane, (stop, pause), (metrics, board))
-            .map_err(|error| crate::trace(&error))?;
+        let opened = Pipeline::open(worker, config, task, versions, lane, (stop, pause), (metrics.clone(), board));
+        metrics.task_start(opened.is_ok());
+        let mut pipeline = opened.map_err(|error| crate::trace(&error))?;
         pipeline.run().map_err(|error| {
             let trace = crate::trace(&error);
             mendable.store(error.is_mendable(), Ordering::Release);

@@ -233,8 +233,11 @@ impl Assignment {
     pub(super) fn measure_lag(&self, now_ms: i64, source: &KafkaSource) {
         let positions = source.positions();
         for assigned in self.slots.iter().flatten() {
-            let ends = (source.end_offset(&assigned.partition), assigned.ledger.undecided());
-            let (Some(end), Some(next)) = ends else { continue };
+            let Some(end) = source.end_offset(&assigned.partition) else { continue };
+            if let Some(&position) = positions.get(&assigned.partition) {
+                assigned.metrics.unread(u64::try_from(end - position).unwrap_or(0));
+            }
+            let Some(next) = assigned.ledger.undecided() else { continue };
             // What lies between the last record and the end may be no record: a transaction's marker.
             let at_end = positions.get(&assigned.partition).is_some_and(|&position| position >= end);
             let all_decided = at_end && assigned.ledger.is_idle();

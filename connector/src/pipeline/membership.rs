@@ -255,10 +255,11 @@ impl Pipeline {
         match self.source.commit(&offsets) {
             Ok(()) => {
                 self.commits_open += 1;
+                self.metrics.commit_sent();
                 tracing::debug!(partitions = offsets.len(), "offsets sent");
             }
             Err(error) => {
-                self.metrics.commit_failed();
+                self.metrics.commit_not_sent();
                 self.assignment.commit_again();
                 tracing::warn!(%error, "could not commit offsets");
             }

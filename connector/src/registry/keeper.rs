@@ -196,6 +196,7 @@ impl Keeper {
         };
         match started {
             Ok(Ok(connector)) => {
+                self.shared.services.metrics().worker().connector_start(true);
                 self.shared.swaps.insert(&self.name, connector.swap().clone());
                 self.running = Some(connector);
             }
@@ -215,6 +216,7 @@ impl Keeper {
     fn failed(&mut self, trace: String) {
         tracing::error!(connector = self.name, trace, "connector failed to start");
         self.has_failed = true;
+        self.shared.services.metrics().worker().connector_start(false);
         self.shared.board.connector(&self.name, 0);
         self.shared.board.set_connector(&self.name, ConnectorState::Failed { trace });
     }

@@ -82,6 +82,11 @@ pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
     config
 }
 
+/// The name of a task's consumer among the brokers' clients.
+pub fn client_id(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32) -> String {
+    consumer(worker, connector, task).get("client.id").unwrap_or_default().to_owned()
+}
+
 /// A configuration with the worker's client settings (`bootstrap.servers`, TLS, SASL), for a client that is in no group.
 pub fn client(settings: &BTreeMap<String, String>) -> ClientConfig {
     let mut config = ClientConfig::new();
