@@ -1,7 +1,7 @@
 //! The HTTP server: Kafka Connect's REST API as far as it is built, health, metrics, and our own additions under
 //! `/sluice`.
 //!
-//! `api/handlers.rs` has one function per endpoint, `api/transform.rs` those of hot swap, `api/health.rs` what "healthy", "live" and "ready" mean,
+//! `api/handlers.rs` has one function per endpoint, `api/transform.rs` those of hot swap, `api/offsets.rs` those of committed offsets, `api/health.rs` what "healthy", "live" and "ready" mean,
 //! `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one shape of every error. A new endpoint is a line in `routes` and a
 //! function in `handlers`.
 
@@ -9,6 +9,7 @@ mod body;
 mod error;
 mod handlers;
 mod health;
+mod offsets;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -32,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::status::Board;
 use crate::swap::service::SwapHandles;
 use error::ApiError;
+pub use offsets::OffsetsOf;
 pub(crate) use transform::SIGNATURE_HEADER;
 
 /// The version of Kafka Connect whose API is spoken. Clients read it as dotted numbers and switch features on by it
@@ -54,6 +56,7 @@ pub struct ApiState {
     metrics: Arc<Metrics>,
     board: Board,
     swaps: SwapHandles,
+    offsets: offsets::Desk,
     stall_after: Duration,
 }
 
@@ -61,7 +64,14 @@ impl ApiState {
     /// The state of this worker's API; shows the board in the metrics, too.
     pub fn new(metrics: Arc<Metrics>, board: Board, swaps: SwapHandles) -> Self {
         metrics.show_board(&board);
-        Self { metrics, board, swaps, stall_after: STALL_AFTER }
+        Self { metrics, board, swaps, offsets: offsets::Desk::new(|_| None), stall_after: STALL_AFTER }
+    }
+
+    /// Shows the offsets of the connectors that `find` knows by name; without this, of none.
+    #[must_use]
+    pub fn with_offsets(mut self, find: impl Fn(&str) -> Option<OffsetsOf> + Send + Sync + 'static) -> Self {
+        self.offsets = offsets::Desk::new(find);
+        self
     }
 
     /// Calls a task stuck after another time than [`STALL_AFTER`].
@@ -114,6 +124,7 @@ fn routes() -> Router<ApiState> {
         .route("/sluice/connectors", get(handlers::connectors))
         .route("/sluice/connectors/{name}/transform", get(transform::show).put(transform::put))
         .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))
+        .merge(offsets::routes())
 }
 
 fn app(state: ApiState, extra: Router) -> Router {

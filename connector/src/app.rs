@@ -1,5 +1,6 @@
 //! The process: connectors, listener, order of start and stop.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,9 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, OffsetsOf};
 use crate::config::WorkerConfig;
 use crate::connector::{Connector, PrepareError, Prepared};
+use crate::offsets::Group;
 use crate::services::Services;
 use crate::status::{Board, TaskState};
 use crate::swap::service::SwapHandles;
@@ -81,11 +83,15 @@ impl Worker {
             swaps: swaps.clone(),
             _services: services.clone(),
         };
+        let group = |prepared: &Prepared| (prepared.config().name.clone(), Group::new(&config, prepared.config()));
+        let groups: Arc<HashMap<String, Group>> = Arc::new(connectors.iter().map(group).collect());
         for address in &config.listeners {
             let listen = |source| AppError::Listen { address: address.clone(), source };
             let listener = TcpListener::bind(address).await.map_err(listen)?;
             worker.addresses.push(listener.local_addr().map_err(listen)?);
-            let state = ApiState::new(Arc::clone(metrics), board.clone(), swaps.clone());
+            let groups = Arc::clone(&groups);
+            let offsets = move |name: &str| Some(OffsetsOf { group: groups.get(name)?.clone(), stopped: false });
+            let state = ApiState::new(Arc::clone(metrics), board.clone(), swaps.clone()).with_offsets(offsets);
             let (extra, mut stopped) = (extra.clone(), stopped.clone());
             let stop = async move {
                 let _ = stopped.wait_for(|&stop| stop).await;

@@ -1,0 +1,64 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+fn group(connector: &[(&str, &str)]) -> Group {
+    let map =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let worker = [
+        ("bootstrap.servers", "one:9092"),
+        ("connect.group.prefix", "sluice-"),
+        ("sasl.mechanism", "PLAIN"),
+        ("sasl.username", "ann"),
+        ("sasl.password", "worker-secret"),
+    ];
+    let worker = WorkerConfig::check(&map(&worker), [], &BTreeMap::new()).unwrap().config;
+    let own = [
+        ("name", "prices"),
+        ("connector.class", "InfluxSink"),
+        ("topics", "prices"),
+        ("transform.module", "builtin:split-concat"),
+        ("influx.url", "http://localhost:8086"),
+        ("influx.database", "prices"),
+    ];
+    let own = ConnectorConfig::check(&map(&[&own, connector].concat())).unwrap().config;
+    Group::new(&worker, &own)
+}
+
+#[test]
+fn the_group_and_its_brokers_are_those_of_the_tasks() {
+    let plain = group(&[]);
+    assert_eq!((plain.name(), plain.brokers.as_str()), ("sluice-prices", "one:9092"));
+    assert_eq!(plain.client.get("sasl.password"), Some("worker-secret"));
+
+    let overridden = group(&[
+        ("consumer.override.group.id", "other"),
+        ("consumer.override.bootstrap.servers", "two:9092"),
+        ("consumer.override.sasl.password", "own-secret"),
+        ("consumer.override.group.instance.id", "static"),
+        ("consumer.override.client.id", "task"),
+    ]);
+    assert_eq!((overridden.name(), overridden.brokers.as_str()), ("other", "two:9092"));
+    assert_eq!(overridden.client.get("sasl.password"), Some("own-secret"));
+    assert_eq!(overridden.client.get("group.instance.id"), None, "it is no member");
+    assert_eq!(overridden.client.get("client.id"), Some("connector-offsets-prices"), "brokers tell it from a task");
+    assert!(!format!("{overridden:?}").contains("secret"));
+}
+
+#[test]
+fn names_that_no_topic_has_are_not_asked_for() {
+    for name in ["prices", "a.b_c-9", &"x".repeat(249)] {
+        assert!(is_topic_name(name), "{name}");
+    }
+    for name in ["", ".", "..", "a b", "a\0b", "ä", "a/b", &"x".repeat(250)] {
+        assert!(!is_topic_name(name), "{name}");
+    }
+}
+
+#[test]
+fn negative_offsets_are_refused_before_anything_is_asked() {
+    let change = OffsetChange { topic: "prices".to_owned(), partition: 1, offset: Some(-5) };
+    let error = group(&[]).alter(std::slice::from_ref(&change)).unwrap_err();
+    assert!(matches!(error, OffsetsError::Negative { partition: 1, offset: -5, .. }), "{error}");
+    assert!(group(&[]).alter(&[]).is_ok());
+}
