@@ -1,6 +1,7 @@
 //! The offsets that a connector's consumer group has committed in Kafka: to be read, altered and reset while no task runs.
 //!
 //! Everything here blocks, for at most the time of [`Group::within`]: call it on a thread that may. `offsets/admin.rs` asks the brokers,
+//! `offsets/look.rs` looks before they are changed,
 //! `offsets/fault.rs` decides what stands in the way and whether it passes, `offsets/body.rs` reads and writes the bodies of the REST API.
 //!
 //! Only a group without members lets its offsets be changed from outside. A connector that was stopped a moment ago may still have some,
@@ -9,7 +10,9 @@
 mod admin;
 pub mod body;
 mod ear;
+mod error;
 mod fault;
+mod look;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,15 +20,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use thiserror::Error;
 
 use crate::config::{ConnectorConfig, WorkerConfig};
 use crate::source::settings;
 use admin::{Admin, Entry};
+pub use error::{Doing, OffsetsError};
 use fault::{Fault, Meaning};
+use look::{all_well, await_no_members, check_partitions};
 
 /// How long reading or changing offsets may take as a whole. Less than the 90 s after which a REST request is given up, so that the answer
 /// says what is wrong.
@@ -36,9 +39,6 @@ pub const LEAVE_TIME: Duration = Duration::from_secs(10);
 
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The longest name of a topic.
-const TOPIC_NAME_MAX: usize = 249;
 
 /// An offset that a group has committed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,103 +72,6 @@ pub struct Group {
     client: ClientConfig,
     time: Duration,
     leave_time: Duration,
-}
-
-/// What is done with offsets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
-    /// Reading.
-    Read,
-    /// Setting and deleting single ones.
-    Alter,
-    /// Deleting all, with the group.
-    Reset,
-}
-
-/// Why offsets could not be read or changed.
-#[derive(Debug, Error)]
-pub enum OffsetsError {
-    /// There is no client to ask with.
-    #[error(
-        "Failed to {doing} consumer group offsets for connector {connector}: librdkafka refuses the settings of the client: {reason}; correct its consumer.override.* or the worker's client properties"
-    )]
-    Client {
-        /// What was to be done.
-        doing: Doing,
-        /// The connector.
-        connector: String,
-        /// librdkafka's words.
-        reason: String,
-    },
-    /// The brokers did not answer in time.
-    #[error(
-        "Failed to {doing} consumer group offsets for connector {connector}: kafka {brokers} gave no answer about group `{group}` within {} s: {reason}; check that it runs and lets this worker in{}",
-        .waited.as_secs(), .doing.unknown_outcome()
-    )]
-    Unreachable {
-        /// What was to be done.
-        doing: Doing,
-        /// The connector.
-        connector: String,
-        /// Its group.
-        group: String,
-        /// `bootstrap.servers`.
-        brokers: String,
-        /// How long was waited.
-        waited: Duration,
-        /// The latest that is known of it.
-        reason: String,
-    },
-    /// The group has members, which alone may change its offsets.
-    #[error(
-        "Failed to {doing} consumer group offsets for connector {connector}: its group `{group}` still has members after {} s: {members}. Either its tasks have not stopped yet, or it was resumed meanwhile, or another process reads in this group. If the connector is stopped it is safe to try again; if that keeps failing, restart the worker to be rid of the zombie sink tasks",
-        .waited.as_secs()
-    )]
-    Occupied {
-        /// What was to be done.
-        doing: Doing,
-        /// The connector.
-        connector: String,
-        /// Its group.
-        group: String,
-        /// How long was waited for them to leave.
-        waited: Duration,
-        /// Who they are, as far as is known.
-        members: String,
-    },
-    /// An offset is below zero.
-    #[error(
-        "Failed to alter consumer group offsets for connector {connector}: offset {offset} of topic `{topic}`, partition {partition} is negative; nothing was changed, give 0 or more, or null to delete what is committed"
-    )]
-    Negative {
-        /// The connector.
-        connector: String,
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: i32,
-        /// What was given.
-        offset: i64,
-    },
-    /// The brokers say no.
-    #[error(
-        "Failed to {doing} consumer group offsets for connector {connector} in group `{group}`: {reason}; {advice}{}",
-        if *.set { ". The offsets to be set were set, those to be deleted were not all deleted" } else { "" }
-    )]
-    Refused {
-        /// What was to be done.
-        doing: Doing,
-        /// The connector.
-        connector: String,
-        /// Its group.
-        group: String,
-        /// What they say.
-        reason: String,
-        /// What to do.
-        advice: &'static str,
-        /// Whether part of it was done before.
-        set: bool,
-    },
 }
 
 /// What is left of the time for one thing.
@@ -320,7 +223,7 @@ impl Group {
         match fault.meaning() {
             Meaning::Occupied => OffsetsError::Occupied { doing, connector, group, waited, members: fault.to_string() },
             Meaning::Passing => {
-                let reason = admin.consumer().client().context().latest().unwrap_or_else(|| fault.to_string());
+                let reason = admin.complaint().unwrap_or_else(|| fault.to_string());
                 OffsetsError::Unreachable { doing, connector, group, brokers: self.brokers.clone(), waited, reason }
             }
             Meaning::Missing | Meaning::Lasting => {
@@ -335,29 +238,6 @@ impl fmt::Debug for Group {
     // The client's settings may hold passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group").field("connector", &self.connector).field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-// === impl Doing ===
-
-impl Doing {
-    fn unknown_outcome(self) -> &'static str {
-        match self {
-            Self::Read => "",
-            Self::Alter | Self::Reset => {
-                ". Whether anything was changed is not known: read the offsets; to do it again is safe"
-            }
-        }
-    }
-}
-
-impl fmt::Display for Doing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "read",
-            Self::Alter => "alter",
-            Self::Reset => "reset",
-        })
     }
 }
 
@@ -379,69 +259,6 @@ impl From<Entry> for CommittedOffset {
     fn from(entry: Entry) -> Self {
         Self { topic: entry.topic, partition: entry.partition, offset: entry.offset }
     }
-}
-
-/// The first error of single partitions.
-fn all_well(entries: &[Entry]) -> Result<(), Fault> {
-    let error = |entry: &Entry| Some(Fault::of_partition(entry.error?, &entry.topic, entry.partition));
-    entries.iter().find_map(error).map_or(Ok(()), Err)
-}
-
-/// Looks before anything is changed, so that the error names the members, and so that not half of a change is done: a topic's offsets may
-/// be deleted as long as no member reads that topic.
-fn await_no_members(admin: &Admin, clock: &Clock) -> Result<(), Fault> {
-    match admin.members(clock.left()) {
-        Err(fault) if fault.meaning() == Meaning::Missing => Ok(()),
-        Ok(members) if !members.is_empty() => Err(Fault::Members(members)),
-        members => members.map(drop),
-    }
-}
-
-/// A broker takes what it can of a request and refuses the rest, so partitions that are not there are found beforehand.
-fn check_partitions<'a>(
-    admin: &Admin,
-    clock: &Clock,
-    partitions: impl Iterator<Item = (&'a str, i32)>,
-) -> Result<(), Fault> {
-    let mut known: Option<(&str, Vec<i32>)> = None;
-    for (topic, partition) in partitions {
-        // They come by topic.
-        let there = match &mut known {
-            Some((name, there)) if *name == topic => there,
-            known => &mut known.insert((topic, partitions_of(admin, topic, clock.left())?)).1,
-        };
-        if !there.contains(&partition) {
-            return Err(Fault::NoPartition { topic: topic.to_owned(), partition, partitions: there.len() });
-        }
-    }
-    Ok(())
-}
-
-/// The partitions of a topic, none if it is not there.
-fn partitions_of(admin: &Admin, topic: &str, within: Duration) -> Result<Vec<i32>, Fault> {
-    if !is_topic_name(topic) {
-        return Ok(Vec::new());
-    }
-    let unasked = |error: KafkaError| {
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        Fault::code(code, error.to_string())
-    };
-    let metadata = admin.consumer().fetch_metadata(Some(topic), within).map_err(unasked)?;
-    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(Vec::new()) };
-    match found.error().map(RDKafkaErrorCode::from) {
-        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(Vec::new()),
-        // Partitions without a leader are there.
-        None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {
-            Ok(found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect())
-        }
-        Some(code) => Err(Fault::of_partition(code, topic, 0)),
-    }
-}
-
-/// Whether Kafka takes this as a topic's name. What it does not take is not asked for: librdkafka would end the process over a zero byte.
-fn is_topic_name(name: &str) -> bool {
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !matches!(name, "" | "." | "..") && name.len() <= TOPIC_NAME_MAX && name.bytes().all(is_legal)
 }
 
 #[cfg(test)]

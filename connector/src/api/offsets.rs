@@ -39,10 +39,13 @@ pub struct OffsetsOf {
     pub stopped: bool,
 }
 
+/// Finds a connector by its name.
+type Find = Arc<dyn Fn(&str) -> Option<OffsetsOf> + Send + Sync>;
+
 /// Finds connectors by name, and sees to it that each has few requests under way.
 #[derive(Clone)]
 pub(super) struct Desk {
-    find: Arc<dyn Fn(&str) -> Option<OffsetsOf> + Send + Sync>,
+    find: Find,
     turns: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
     turn_time: Duration,
 }
@@ -162,11 +165,10 @@ fn wrong(error: BodyError) -> ApiError {
     ApiError::new(status, error.to_string())
 }
 
-/// Without the header it is taken for JSON.
+/// As Connect has it for a request with a body: nothing but JSON, and said so.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return true };
-    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 #[cfg(test)]

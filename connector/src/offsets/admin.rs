@@ -1,4 +1,4 @@
-//! The second `unsafe` module of the Kafka side: questions to a group's coordinator that rust-rdkafka does not put, namely all offsets that a
+//! An `unsafe` module: questions to a group's coordinator that rust-rdkafka does not put, namely all offsets that a
 //! group has committed, setting and deleting them from outside of the group, who its members are, and deleting the group.
 //!
 //! The client is a consumer that never subscribes, so that it has a group without joining it. Not rust-rdkafka's `AdminClient`, which is a
@@ -28,6 +28,9 @@ use super::fault::{Fault, Member};
 
 /// How much longer than librdkafka itself an answer is waited for: it gives up by itself and then says why.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How many lines of librdkafka's log are looked through. It says each reason once in 30 s.
+const COMPLAINTS_MAX: usize = 100;
 
 /// What librdkafka takes as the time of a request.
 const REQUEST_MAX: Duration = Duration::from_secs(3600);
@@ -75,6 +78,15 @@ impl Admin {
     /// The client, for what can be asked without this file.
     pub(super) fn consumer(&self) -> &BaseConsumer<Ear> {
         &self.consumer
+    }
+
+    /// Why there is no connection, as far as librdkafka has said.
+    pub(super) fn complaint(&self) -> Option<String> {
+        // Only who polls is told; each poll tells one line. Records can't come, there is no subscription.
+        for _ in 0..COMPLAINTS_MAX {
+            let _ = self.consumer.poll(Duration::ZERO);
+        }
+        self.consumer.client().context().latest()
     }
 
     /// All that the group has committed.

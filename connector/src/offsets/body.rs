@@ -30,12 +30,15 @@ pub enum BodyError {
     /// A partition lacks a key.
     #[error("The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'")]
     NoPartitionKeys,
-    /// A topic is not text.
-    #[error("The Kafka topic of a sink connector offset must be a string, not {0}")]
-    Topic(String),
+    /// A topic is null, or not text.
+    #[error("Kafka topic names must be valid strings and may not be null")]
+    Topic,
+    /// A partition is null.
+    #[error("Kafka partitions must be valid numbers and may not be null")]
+    NullPartition,
     /// A partition is not a number, or too large for one.
     #[error(
-        "Failed to parse the Kafka partition '{0}' in the given offsets. Partition values for sink connectors need to be integers"
+        "Failed to parse the following Kafka partition value in the provided offsets: '{0}'. Partition values for sink connectors need to be integers."
     )]
     Partition(String),
     /// An offset lacks its key.
@@ -43,7 +46,7 @@ pub enum BodyError {
     NoOffsetKey,
     /// An offset is not a number, or too large for one.
     #[error(
-        "Failed to parse the Kafka offset '{0}' in the given offsets. Offset values for sink connectors need to be integers"
+        "Failed to parse the following Kafka offset value in the provided offsets: '{0}'. Offset values for sink connectors need to be integers."
     )]
     Offset(String),
 }
@@ -129,6 +132,8 @@ impl Body {
     /// If it is not of this shape, or names no partition.
     pub fn parse(bytes: &[u8]) -> Result<Self, BodyError> {
         type Shape = BTreeMap<BodyKey, Option<Vec<Entry>>>;
+        // Some editors put a byte-order mark before the text, and Connect's JSON library takes it.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut body: Shape = serde_json::from_slice(bytes).map_err(|error| BodyError::unparsable(&error))?;
         match body.remove(&BodyKey::Offsets).flatten() {
             Some(entries) if !entries.is_empty() => Ok(Self(entries)),
@@ -155,8 +160,11 @@ fn change(entry: &Entry) -> Result<OffsetChange, BodyError> {
         Value::String(topic) => topic.clone(),
         // Its name may be a number, and then somebody forgets the quotes.
         Value::Number(topic) => topic.to_string(),
-        other => return Err(BodyError::Topic(other.to_string())),
+        _ => return Err(BodyError::Topic),
     };
+    if number.is_null() {
+        return Err(BodyError::NullPartition);
+    }
     let partition = text(number).parse().map_err(|_| BodyError::Partition(text(number)))?;
     let offset = match side(EntryKey::Offset) {
         None => None,

@@ -40,8 +40,10 @@ impl ClientContext for Ear {
         tracing::debug!(target: "librdkafka", ?level, facility, message, "librdkafka");
     }
 
-    // Comes only to who polls, and nobody does.
-    fn error(&self, _: KafkaError, _: &str) {}
+    // The log has said it.
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka reports an error");
+    }
 }
 
 impl ConsumerContext for Ear {}

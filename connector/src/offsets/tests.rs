@@ -46,16 +46,6 @@ fn the_group_and_its_brokers_are_those_of_the_tasks() {
 }
 
 #[test]
-fn names_that_no_topic_has_are_not_asked_for() {
-    for name in ["prices", "a.b_c-9", &"x".repeat(249)] {
-        assert!(is_topic_name(name), "{name}");
-    }
-    for name in ["", ".", "..", "a b", "a\0b", "ä", "a/b", &"x".repeat(250)] {
-        assert!(!is_topic_name(name), "{name}");
-    }
-}
-
-#[test]
 fn negative_offsets_are_refused_before_anything_is_asked() {
     let change = OffsetChange { topic: "prices".to_owned(), partition: 1, offset: Some(-5) };
     let error = group(&[]).alter(std::slice::from_ref(&change)).unwrap_err();

@@ -72,6 +72,8 @@ pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
 pub(crate) fn outsider(worker: &WorkerConfig, connector: &ConnectorConfig, client_id: &str) -> ClientConfig {
     let mut config = layered(worker, connector, client_id);
     config.set("client.id", client_id);
+    // That is where it says why a broker can't be reached.
+    config.set_log_level(RDKafkaLogLevel::Info);
     // Asking after a topic must not make it.
     config.set("allow.auto.create.topics", "false");
     config.remove(INSTANCE_ID);

@@ -297,10 +297,11 @@ fn a_stopped_connectors_offsets_are_altered_and_reset_over_rest() {
     drop(member);
 
     let reset = json!({"message": "The offsets for this connector have been reset successfully"});
-    until("the member to have left", || match send("DELETE", &url, &Value::Null) {
-        (200, answer) => Ok(assert_eq!(answer, reset)),
+    let answer = until("the member to have left", || match send("DELETE", &url, &Value::Null) {
+        (200, answer) => Ok(answer),
         other => Err(other),
     });
+    assert_eq!(answer, reset);
     assert_eq!(send("GET", &url, &Value::Null), (200, json!({"offsets": []})));
     assert_eq!(send("DELETE", &url, &Value::Null), (200, reset), "again");
     server.abort();

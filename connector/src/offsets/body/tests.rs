@@ -128,14 +128,21 @@ fn numbers_that_are_none_are_shown() {
         assert_eq!(error, BodyError::Partition(text(&wrong)));
         assert!(error.to_string().contains(&text(&wrong)), "{error}");
     }
+    assert_eq!(changes(&one(&topic(json!(null)), &json!(null))), Err(BodyError::NullPartition));
     for wrong in [json!(null), json!(5.0), json!(false), json!(9_223_372_036_854_775_808_u64), json!("0x5")] {
         let error = changes(&one(&topic(json!(0)), &json!({"kafka_offset": wrong}))).unwrap_err();
         assert_eq!(error, BodyError::Offset(text(&wrong)));
     }
     for wrong in [json!(null), json!(true), json!(["a"]), json!({})] {
         let error = changes(&one(&json!({"kafka_topic": wrong, "kafka_partition": 0}), &json!(null))).unwrap_err();
-        assert_eq!(error, BodyError::Topic(wrong.to_string()));
+        assert_eq!(error, BodyError::Topic);
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let body = format!("\u{feff}{}", one(&json!({"kafka_topic": "a", "kafka_partition": 0}), &json!(null)));
+    assert_eq!(changes(&body).unwrap(), [change_of("a", 0, None)]);
 }
 
 #[test]
