@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
 use super::*;
 
 fn group(connector: &[(&str, &str)]) -> Group {
@@ -51,4 +54,27 @@ fn negative_offsets_are_refused_before_anything_is_asked() {
     let error = group(&[]).alter(std::slice::from_ref(&change)).unwrap_err();
     assert!(matches!(error, OffsetsError::Negative { partition: 1, offset: -5, .. }), "{error}");
     assert!(group(&[]).alter(&[]).is_ok());
+}
+
+// A coordinator that has just moved: an admin client would follow a null pointer at the first of these answers.
+#[test]
+fn a_coordinator_that_moves_is_asked_again() {
+    let kafka = MockCluster::new(1).unwrap();
+    let servers = kafka.bootstrap_servers();
+    let group = group(&[
+        ("consumer.override.bootstrap.servers", &servers),
+        ("consumer.override.security.protocol", "plaintext"),
+    ]);
+    let moving = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+    ];
+    kafka.request_errors(RDKafkaApiKey::OffsetFetch, &moving);
+    assert_eq!(group.read().unwrap(), []);
+
+    kafka.request_errors(RDKafkaApiKey::OffsetFetch, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED]);
+    let error = group.read().unwrap_err();
+    assert!(matches!(error, OffsetsError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("DESCRIBE and READ the group"), "{error}");
 }
