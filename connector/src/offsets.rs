@@ -1,8 +1,8 @@
 //! The offsets that a connector's consumer group has committed in Kafka: to be read, altered and reset while no task runs.
 //!
 //! Everything here blocks, for at most the time of [`Group::within`]: call it on a thread that may. `offsets/admin.rs` asks the brokers,
-//! `offsets/look.rs` looks before they are changed,
-//! `offsets/fault.rs` decides what stands in the way and whether it passes, `offsets/body.rs` reads and writes the bodies of the REST API.
+//! `offsets/look.rs` looks before offsets are changed, `offsets/fault.rs` decides what stands in the way and whether it passes,
+//! `offsets/ear.rs` hears why there is no connection, `offsets/body.rs` reads and writes the bodies of the REST API.
 //!
 //! Only a group without members lets its offsets be changed from outside. A connector that was stopped a moment ago may still have some,
 //! so they are given time to leave.
