@@ -148,8 +148,8 @@ impl Group {
                 check_partitions(admin, clock, last.keys().copied())?;
                 for ((topic, partition), offset) in &last {
                     match offset {
-                        // Cannot fail: the partition is added by the same call.
-                        Some(offset) => drop(set.add_partition_offset(topic, *partition, Offset::Offset(*offset))),
+                        // Fails for relative offsets only.
+                        Some(offset) => drop(set.add_partition(topic, *partition).set_offset(Offset::Offset(*offset))),
                         None => drop(delete.add_partition(topic, *partition)),
                     }
                 }
@@ -221,7 +221,9 @@ impl Group {
     fn error(&self, doing: Doing, fault: &Fault, admin: &Admin, clock: &Clock, set: bool) -> OffsetsError {
         let (connector, group, waited) = (self.connector.clone(), self.name.clone(), clock.started.elapsed());
         match fault.meaning() {
-            Meaning::Occupied => OffsetsError::Occupied { doing, connector, group, waited, members: fault.to_string() },
+            Meaning::Occupied => {
+                OffsetsError::Occupied { doing, connector, group, waited, members: fault.to_string(), set }
+            }
             Meaning::Passing => {
                 let reason = admin.complaint().unwrap_or_else(|| fault.to_string());
                 OffsetsError::Unreachable { doing, connector, group, brokers: self.brokers.clone(), waited, reason }

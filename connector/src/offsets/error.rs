@@ -54,8 +54,8 @@ pub enum OffsetsError {
     },
     /// The group has members, which alone may change its offsets.
     #[error(
-        "Failed to {doing} consumer group offsets for connector {connector}: its group `{group}` still has members after {} s: {members}. Either its tasks have not stopped yet, or it was resumed meanwhile, or another process reads in this group. If the connector is stopped it is safe to try again; if that keeps failing, restart the worker to be rid of the zombie sink tasks",
-        .waited.as_secs()
+        "Failed to {doing} consumer group offsets for connector {connector}: its group `{group}` still has members after {} s: {members}. Either its tasks have not stopped yet, or it was resumed meanwhile, or another process reads in this group. If the connector is stopped it is safe to try again; if that keeps failing, restart the worker to be rid of the zombie sink tasks{}",
+        .waited.as_secs(), half_done(*.set)
     )]
     Occupied {
         /// What was to be done.
@@ -68,6 +68,8 @@ pub enum OffsetsError {
         waited: Duration,
         /// Who they are, as far as is known.
         members: String,
+        /// Whether part of it was done before they came.
+        set: bool,
     },
     /// An offset is below zero.
     #[error(
@@ -86,7 +88,7 @@ pub enum OffsetsError {
     /// The brokers say no.
     #[error(
         "Failed to {doing} consumer group offsets for connector {connector} in group `{group}`: {reason}; {advice}{}",
-        if *.set { ". The offsets to be set were set, those to be deleted were not all deleted" } else { "" }
+        half_done(*.set)
     )]
     Refused {
         /// What was to be done.
@@ -125,4 +127,8 @@ impl fmt::Display for Doing {
             Self::Reset => "reset",
         })
     }
+}
+
+fn half_done(set: bool) -> &'static str {
+    if set { ". The offsets to be set were set, those to be deleted were not all deleted" } else { "" }
 }
