@@ -19,6 +19,7 @@ mod group;
 mod guests;
 mod influx_contract;
 mod metrics;
+mod offsets;
 mod outage;
 mod rebalance;
 mod rebalance_outage;
