@@ -1,18 +1,18 @@
 //! What Sluice is meant to answer otherwise: `tests/golden/differences.json`, and the table that is made from it.
 //!
-//! The file is an array of objects: `what`, `connect`, `sluice` and `reason` are for people and become a line of the table;
-//! `answers` holds for each request by name what Sluice answers in the place of what was recorded, by path; `null` is nothing at all.
+//! The file is an array of objects: `what`, `connect`, `sluice` and `reason` are for people and become a line of the table; `answers` holds
+//! for each request by name what turns the recorded answer into Sluice's: of an object the keys that differ, `null` for one that is not
+//! there, anything else as a whole (a JSON merge patch, RFC 7396).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::recording::Recording;
-use super::shape::pieces;
 
 /// The table is between these two lines.
 const BEGIN: &str = "<!-- The table is made from connector/tests/golden/differences.json by `make golden-doc`. -->\n";
@@ -28,11 +28,8 @@ struct Difference {
     connect: String,
     sluice: String,
     reason: String,
-    answers: BTreeMap<String, BTreeMap<String, Value>>,
+    answers: BTreeMap<String, Value>,
 }
-
-/// A piece of an answer: the request's name and the path in it.
-type Place = (String, String);
 
 // === impl Listed ===
 
@@ -43,49 +40,33 @@ impl Listed {
         Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("differences.json: {error}")))
     }
 
-    /// Panics if one is listed for a request that is not in the recording, for what was recorded, or twice.
+    /// Panics if one is listed for a request that is not in the recording, or for what is the same there, or twice.
     pub(super) fn must_be_of(&self, recorded: &Recording) {
-        let known: BTreeSet<_> = recorded.names().collect();
-        let mut seen = BTreeSet::new();
+        let mut answers = BTreeMap::new();
         for difference in &self.0 {
             assert!(!difference.reason.is_empty() && !difference.answers.is_empty(), "{difference:?} says too little");
-            for (request, at) in &difference.answers {
-                assert!(known.contains(request.as_str()), "differences.json names {request}, which the script doesn't have");
-                let recorded: BTreeMap<_, _> = recorded.answer(request).iter().flat_map(pieces).collect();
-                for (path, value) in at {
-                    assert!(seen.insert((request, path)), "differences.json has {request} {path} twice");
-                    assert_ne!(
-                        recorded.get(path).unwrap_or(&Value::Null),
-                        value,
-                        "differences.json has {request} {path}, which is what Kafka Connect answered"
-                    );
-                }
+            for (request, patch) in &difference.answers {
+                let recorded =
+                    || recorded.answer(request).unwrap_or_else(|| panic!("the script has no request {request}"));
+                let answer = answers.entry(request).or_insert_with(recorded);
+                patch_answer(answer, patch, request);
             }
         }
     }
 
-    /// What is not as it is recorded or listed, one line each.
+    /// Where Sluice's answers are not as they are recorded and listed, one line each: what would have to be listed.
     pub(super) fn compare(&self, recorded: &Recording, answered: &BTreeMap<String, Value>) -> Vec<String> {
-        let mut listed: BTreeMap<Place, &Value> = BTreeMap::new();
-        for (request, at) in self.0.iter().flat_map(|difference| &difference.answers) {
-            listed.extend(at.iter().map(|(path, value)| ((request.clone(), path.clone()), value)));
-        }
-        let mut complaints = Vec::new();
-        for (request, answer) in answered {
-            let connect: BTreeMap<_, _> = recorded.answer(request).iter().flat_map(pieces).collect();
-            let sluice: BTreeMap<_, _> = pieces(answer).into_iter().collect();
-            for path in connect.keys().chain(sluice.keys()).collect::<BTreeSet<_>>() {
-                let found = sluice.get(path).unwrap_or(&Value::Null);
-                let recorded = connect.get(path).unwrap_or(&Value::Null);
-                let meant = listed.remove(&(request.clone(), path.clone()));
-                if found != meant.unwrap_or(recorded) {
-                    complaints.push(complaint(request, path, recorded, meant, found));
-                }
+        let complaint = |(request, found): (&String, &Value)| {
+            let mut expected = recorded.answer(request).unwrap_or_default();
+            for patch in self.0.iter().filter_map(|difference| difference.answers.get(request)) {
+                patch_answer(&mut expected, patch, request);
             }
-        }
-        let idle = listed.into_keys().map(|(request, path)| format!("{request} {path}: listed, but neither side has it"));
-        complaints.extend(idle);
-        complaints
+            difference(&expected, found).map(|patch| {
+                let was = keys_of(&expected, &patch);
+                format!("{}: {patch}\n    in the place of {was}", json!(request))
+            })
+        };
+        answered.iter().filter_map(complaint).collect()
     }
 
     fn table(&self) -> String {
@@ -118,29 +99,82 @@ fn document_file() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/CONNECT-REST.md"))
 }
 
-fn complaint(request: &str, path: &str, recorded: &Value, meant: Option<&Value>, found: &Value) -> String {
-    match meant {
-        Some(_) if found == recorded => format!("{request} {path}: listed as a difference, but Sluice answers {found} as Kafka Connect does"),
-        Some(meant) => format!("{request} {path}: Sluice answers {found}, the difference that is listed is {meant}"),
-        None => format!("{request} {path}: Kafka Connect answers {recorded}, Sluice {found}"),
+/// Applies what is listed; panics where that changes nothing.
+fn patch_answer(answer: &mut Value, patch: &Value, request: &str) {
+    let Value::Object(patch) = patch else {
+        assert_ne!(answer, patch, "differences.json has for {request} what Kafka Connect answers, or has it twice");
+        *answer = patch.clone();
+        return;
+    };
+    if !answer.is_object() {
+        *answer = json!({});
+    }
+    for (key, patch) in patch {
+        let map = answer.as_object_mut().unwrap();
+        if patch.is_null() {
+            let removed = map.remove(key);
+            assert!(removed.is_some(), "differences.json takes from {request} what is not there: {key}");
+        } else {
+            patch_answer(map.entry(key).or_insert(Value::Null), patch, request);
+        }
+    }
+}
+
+/// What turns `expected` into `found`, if anything.
+fn difference(expected: &Value, found: &Value) -> Option<Value> {
+    let (Value::Object(was), Value::Object(is)) = (expected, found) else {
+        return (expected != found).then(|| found.clone());
+    };
+    let mut patch = Map::new();
+    for key in was.keys().filter(|key| !is.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, is) in is {
+        let differs = was.get(key).map_or_else(|| Some(is.clone()), |was| difference(was, is));
+        patch.extend(differs.map(|differs| (key.clone(), differs)));
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+/// The part of `value` that has the keys of `like`.
+fn keys_of(value: &Value, like: &Value) -> Value {
+    match (value, like) {
+        (Value::Object(value), Value::Object(like)) => {
+            let part = |(key, like): (&String, &Value)| {
+                (key.clone(), value.get(key).map_or(Value::Null, |value| keys_of(value, like)))
+            };
+            like.iter().map(part).collect()
+        }
+        (value, _) => value.clone(),
     }
 }
 
 #[test]
 fn comparison_tells_of_what_is_not_listed_and_of_what_is_listed_in_vain() {
-    let recorded = Recording::of_answers([("a/one", json!({"status": 500, "body": {"message": "no"}}))]);
-    let listed = |answers: Value| {
-        let text = json!([{"what": "w", "connect": "c", "sluice": "s", "reason": "r", "answers": answers}]);
-        Listed(serde_json::from_value(text).unwrap())
-    };
-    let told = |listed: &Listed, status: u16, extra: Value| {
-        let answer = json!({"status": status, "body": {"message": "no", "more": extra}});
+    let recorded = Recording::of_answers([("a/one", json!({"status": 500, "body": {"message": "no", "code": 1}}))]);
+    let told = |listed: Value, answer: Value| {
+        let text = json!([{"what": "w", "connect": "c", "sluice": "s", "reason": "r", "answers": {"a/one": listed}}]);
+        let listed = Listed(serde_json::from_value(text).unwrap());
         listed.compare(&recorded, &BTreeMap::from([("a/one".to_owned(), answer)])).len()
     };
-    let meant = listed(json!({"a/one": {"status": 404, "body.more": 1}}));
-    assert_eq!(told(&meant, 404, json!(1)), 0, "both are listed");
-    assert_eq!(told(&meant, 500, json!(1)), 1, "one is listed in vain");
-    assert_eq!(told(&meant, 405, json!(1)), 1, "another than is listed");
-    assert_eq!(told(&listed(json!({"a/one": {"status": 404}})), 404, json!(1)), 1, "one is not listed");
-    assert_eq!(told(&listed(json!({"a/one": {"status": 404, "body.more": 1, "body.x": 1}})), 404, json!(1)), 1, "nobody has it");
+    let listed = || json!({"status": 404, "body": {"more": [1], "code": null}});
+    assert_eq!(told(listed(), json!({"status": 404, "body": {"message": "no", "more": [1]}})), 0, "all is listed");
+    assert_eq!(
+        told(listed(), json!({"status": 500, "body": {"message": "no", "more": [1]}})),
+        1,
+        "one is listed in vain"
+    );
+    assert_eq!(told(listed(), json!({"status": 405, "body": {"message": "no", "more": [1]}})), 1, "another is listed");
+    assert_eq!(told(listed(), json!({"status": 404, "body": {"message": "yes", "more": [1]}})), 1, "one is not listed");
+    assert_eq!(
+        told(listed(), json!({"status": 404, "body": {"message": "no", "more": [1], "code": 1}})),
+        1,
+        "it is there"
+    );
+}
+
+#[test]
+#[should_panic(expected = "what Kafka Connect answers")]
+fn what_does_not_differ_may_not_be_listed() {
+    patch_answer(&mut json!({"status": 500}), &json!({"status": 500}), "a/one");
 }

@@ -27,7 +27,10 @@ impl Recording {
             answer["request"] = json!(step.line());
             (name.clone(), answer)
         };
-        Self { answers: requests.iter().map(entry).collect(), order: requests.into_iter().map(|(name, _)| name).collect() }
+        Self {
+            answers: requests.iter().map(entry).collect(),
+            order: requests.into_iter().map(|(name, _)| name).collect(),
+        }
     }
 
     /// Answers without requests, for tests of the comparison.
@@ -57,7 +60,8 @@ impl Recording {
     pub(super) fn must_be_of(&self, script: &[Scenario]) {
         let script: BTreeMap<_, _> =
             script.iter().flat_map(Scenario::requests).map(|(name, step)| (name, step.line())).collect();
-        let recorded: BTreeMap<_, _> = self.answers.iter().map(|(name, answer)| (name.clone(), request(answer))).collect();
+        let recorded: BTreeMap<_, _> =
+            self.answers.iter().map(|(name, answer)| (name.clone(), request(answer))).collect();
         assert_eq!(script, recorded, "the script is not the one that was recorded: record it anew with `make golden`");
     }
 

@@ -151,7 +151,8 @@ fn spread(value: &Value, side: &Side) -> Value {
             if let Some(name) = map.get("$").and_then(Value::as_str) {
                 filled.extend(side.sink(name).clone());
             }
-            for without in map.get("$without").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            for without in map.get("$without").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+            {
                 filled.remove(without);
             }
             let given = map.iter().filter(|(key, _)| !key.starts_with('$'));

@@ -25,13 +25,16 @@ const STANDS_FOR: &[(&str, &str)] = &[
     ("task.class", "class of the task"),
 ];
 
-/// Where words begin that come from inside of Java or its JSON library.
-const INSIDES: &[(&str, &str)] = &[
-    ("\n at [Source:", ""),
-    (" of type `", ""),
-    (" of `", ""),
-    (" (class ", ""),
-    ("available connectors are: ", "available connectors are: ${list}"),
+/// How messages begin that are a library's, and what is compared of them: clients match on the first words, if on any.
+const LIBRARY: &[(&str, &str)] = &[
+    ("Cannot deserialize value", "Cannot deserialize value"),
+    ("Cannot construct instance", "Cannot construct instance"),
+    ("Unexpected ", "${no JSON}"),
+    ("Unrecognized token ", "${no JSON}"),
+    ("Non-standard token ", "${no JSON}"),
+    ("the body is not valid JSON", "${no JSON}"),
+    // Java's words for a bug of Kafka Connect's.
+    ("Cannot invoke ", "${null pointer}"),
 ];
 
 /// Loggers that the script makes.
@@ -50,25 +53,6 @@ pub(super) fn of(answer: &Answer, step: &Step, side: &Side) -> Value {
         shape.insert("body".to_owned(), body(answer, step, side));
     }
     Value::Object(shape)
-}
-
-/// `shape` as paths and their values, so that two can be compared piece by piece.
-pub(super) fn pieces(shape: &Value) -> Vec<(String, Value)> {
-    fn gather(path: &str, value: &Value, into: &mut Vec<(String, Value)>) {
-        match value {
-            Value::Object(map) if !map.is_empty() => {
-                let dot = if path.is_empty() { "" } else { "." };
-                map.iter().for_each(|(key, value)| gather(&format!("{path}{dot}{key}"), value, into));
-            }
-            Value::Array(items) if !items.is_empty() => {
-                items.iter().enumerate().for_each(|(at, value)| gather(&format!("{path}[{at}]"), value, into));
-            }
-            other => into.push((path.to_owned(), other.clone())),
-        }
-    }
-    let mut pieces = Vec::new();
-    gather("", shape, &mut pieces);
-    pieces
 }
 
 fn body(answer: &Answer, step: &Step, side: &Side) -> Value {
@@ -116,21 +100,23 @@ fn neutral(value: Value, side: &Side) -> Value {
     }
 }
 
-/// A message without the words from inside of Java.
+/// A message without a library's words, and without lists in no order.
 fn message(text: &str) -> String {
+    if let Some((_, words)) = LIBRARY.iter().find(|(start, _)| text.starts_with(start)) {
+        return (*words).to_owned();
+    }
+    if text.starts_with("Unrecognized field ") {
+        return text.split_inclusive('"').take(2).collect();
+    }
     if let Some((before, rest)) = text.split_once("Connector config {")
         && let Some((_, after)) = rest.rsplit_once("} contains")
     {
-        // Its order is that of a hash table.
         return format!("{before}Connector config ${{config}} contains{after}");
     }
-    let cut = |text: String, (inside, instead): &(&str, &str)| match text.find(inside) {
-        Some(at) => format!("{}{instead}", &text[..at]),
-        None => text,
-    };
-    let library = ["Cannot ", "Unrecognized field ", "Failed to find ", "org.apache.kafka.connect"];
-    let cut_all = library.iter().any(|start| text.starts_with(start)) || text.contains("\n at [Source:");
-    if cut_all { INSIDES.iter().fold(text.to_owned(), cut) } else { text.to_owned() }
+    match text.split_once("available connectors are: ") {
+        Some((before, _)) => format!("{before}available connectors are: ${{list}}"),
+        None => text.to_owned(),
+    }
 }
 
 /// A body that is no JSON: a page, or the methods of a resource.

@@ -58,7 +58,8 @@ impl Side {
         let nowhere = folder.path().join("no-such-folder/sink").display().to_string();
         let topics = TOPICS.map(|name| Topic::create_on(&kafka, name, PARTITIONS));
         let class = "org.apache.kafka.connect.file.FileStreamSinkConnector";
-        let sink = |topic: &Topic, file: &str| object(json!({"connector.class": class, "topics": topic.name, "file": file}));
+        let sink =
+            |topic: &Topic, file: &str| object(json!({"connector.class": class, "topics": topic.name, "file": file}));
         Self {
             variables: variables(&url, [class, "FileStreamSinkConnector", "FileStreamSink"], CONNECT_VERSION, &topics),
             sinks: vec![("sink", sink(&topics[0], &file)), ("failing", sink(&topics[1], &nowhere))],
@@ -74,7 +75,8 @@ impl Side {
     pub(super) fn sluice() -> Self {
         let database = Database::create("golden");
         let prefix = unique("golden-");
-        let arguments = ["--bootstrap-servers", services::kafka(), "--connect-group-prefix", &prefix];
+        let prefix = format!("connect.group.prefix={prefix}");
+        let arguments = ["--bootstrap-servers", services::kafka(), "--set", &prefix];
         let process = Sluice::start_with(&[], &arguments);
         let url = process.url("");
         let topics = TOPICS.map(|name| Topic::create(name, PARTITIONS));
@@ -90,10 +92,24 @@ impl Side {
             }))
         };
         Self {
-            variables: variables(&url, [class, "InfluxSinkConnector", "InfluxSink"], env!("CARGO_PKG_VERSION"), &topics),
+            variables: variables(
+                &url,
+                [class, "InfluxSinkConnector", "InfluxSink"],
+                env!("CARGO_PKG_VERSION"),
+                &topics,
+            ),
             // It fails on the record that the script writes to the second topic.
             sinks: vec![("sink", sink(&topics[0])), ("failing", sink(&topics[1]))],
-            own_keys: &["influx.", "transform.", "batch.", "linger.", "requests.", "timestamp.", "offset.flush.", "errors.restart."],
+            own_keys: &[
+                "influx.",
+                "transform.",
+                "batch.",
+                "linger.",
+                "requests.",
+                "timestamp.",
+                "offset.flush.",
+                "errors.restart.",
+            ],
             own_groups: &["InfluxDB", "Transform", "Batching", "Delivery"],
             url,
             topics,
@@ -108,7 +124,9 @@ impl Side {
 
     /// `text` with the variables in the place of what they mean here.
     pub(super) fn empty(&self, text: &str) -> String {
-        self.variables.iter().fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), &format!("${{{name}}}")))
+        self.variables
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), &format!("${{{name}}}")))
     }
 
     /// The configuration of that name.
