@@ -15,6 +15,7 @@ mod dlq;
 mod examples;
 mod faults;
 mod gates;
+mod golden;
 mod group;
 mod guests;
 mod influx_contract;
