@@ -71,11 +71,6 @@ impl Recording {
         answer.as_object_mut()?.remove("request");
         Some(answer)
     }
-
-    /// The names of the answers.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.answers.keys().map(String::as_str)
-    }
 }
 
 fn request(answer: &Value) -> String {
