@@ -31,7 +31,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig};
+pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig, RestartConfig};
 pub use load::{ConfigError, Fault, load};
 pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};

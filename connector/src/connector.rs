@@ -1,37 +1,33 @@
 //! One connector: its tasks, each a thread with a consumer of the same group.
 
+mod task;
+
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::runtime::Handle;
 
-use crate::config::{ConnectorConfig, DISCARDS, WorkerConfig};
-use crate::metrics::{Metrics, TaskMetrics};
-use crate::pipeline::{Pipeline, TaskVersions};
+use crate::config::{ConnectorConfig, DISCARDS, RestartConfig, WorkerConfig};
+use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::sink::influx::{InfluxClient, InfluxError};
-use crate::sink::lane::Lane;
-use crate::sink::renew::Renewable;
-use crate::status::{Board, TaskBoard, TaskState};
-use crate::stop::Stop;
+use crate::status::{Board, ConnectorBoard, TaskBoard, TaskState};
+use crate::stop::{Pause, Stop};
 use crate::swap::controller::Controller;
 use crate::swap::desk::{self, TaskDesk};
 use crate::swap::gates::Gates;
 use crate::swap::policy::PolicyError;
-use crate::swap::service::SwapHandle;
+use crate::swap::service::{Begins, SwapHandle};
 use crate::swap::shelf::Shelf;
 use crate::swap::start::{self, First, StartError};
 use crate::swap::store::Store;
-use crate::swap::trial::Trial;
-use crate::telemetry::TaskSpan;
-use crate::transform::Transform;
 use crate::transform::engine::Module;
+use task::{Parts, Task};
 
-/// Stack of a task's thread: the guest's part, which wasmtime bounds, and plenty for everything around it.
-const TASK_STACK_BYTES: usize = 4 * 1024 * 1024;
+/// How often the end of a task is looked for while it is waited for.
+pub(crate) const STOP_POLL: Duration = Duration::from_millis(20);
 
 /// Why a connector can't be started: the configuration has to be changed.
 #[derive(Debug, Error)]
@@ -60,30 +56,22 @@ pub struct Prepared {
 /// A running connector.
 #[derive(Debug)]
 pub struct Connector {
+    blueprint: Blueprint,
     tasks: Vec<Task>,
+    /// Threads that did not end when their tasks were restarted. Kafka has given their partitions to others, so that they commit nothing.
+    left_behind: Vec<Task>,
     swap: Controller,
 }
 
+/// What every task of a connector is made of.
 #[derive(Debug)]
-struct Task {
-    name: String,
-    stop: Stop,
-    thread: JoinHandle<()>,
-}
-
-/// What a task is made of, on its way to its thread.
-struct Parts {
+struct Blueprint {
     worker: Arc<WorkerConfig>,
-    config: Arc<ConnectorConfig>,
-    stable: Transform,
-    trial: Option<(Transform, Arc<Trial>)>,
-    desk: TaskDesk,
-    client: InfluxClient,
+    gates: Gates,
     runtime: Handle,
-    metrics: TaskMetrics,
-    board: TaskBoard,
-    stop: Stop,
-    task: u32,
+    metrics: Arc<Metrics>,
+    board: ConnectorBoard,
+    pause: Pause,
 }
 
 // === impl Prepared ===
@@ -132,7 +120,8 @@ impl Prepared {
 // === impl Connector ===
 
 impl Connector {
-    /// Starts the tasks, and the controller of their transform. How they fare is on `board`.
+    /// Starts the tasks, and the controller of their transform. How they fare is on `board`. With `pause` they take no records until
+    /// [`Connector::set_paused`].
     ///
     /// # Errors
     ///
@@ -145,122 +134,128 @@ impl Connector {
         prepared: Prepared,
         worker: &Arc<WorkerConfig>,
         runtime: &Handle,
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
         board: &Board,
-        _paused: bool,
+        paused: bool,
     ) -> Result<Self, PrepareError> {
         let Prepared { gates, first } = prepared;
-        let config = Arc::clone(&gates.config);
-        let connector = board.connector(&config.name, config.tasks_max.get());
-        if config.errors.discards() {
-            connector.warn("errors", DISCARDS);
+        let tasks_max = gates.config.tasks_max.get();
+        let blueprint = Blueprint {
+            worker: Arc::clone(worker),
+            runtime: runtime.clone(),
+            metrics: Arc::clone(metrics),
+            board: board.connector(&gates.config.name, tasks_max),
+            pause: Pause::default(),
+            gates,
+        };
+        blueprint.pause.set(paused);
+        if blueprint.config().errors.discards() {
+            blueprint.board.warn("errors", DISCARDS);
         }
-        let desks: Vec<_> = (0..config.tasks_max.get()).map(|_| desk::desk()).collect();
+        let desks: Vec<_> = (0..tasks_max).map(|_| desk::desk()).collect();
         let (stable, trial) = (first.stable.clone(), first.trial.clone());
         let controls = desks.iter().map(|(_, control)| control.clone()).collect();
-        let swap = Controller::start(gates.clone(), first, controls, connector.clone());
-        let instance = |module: &Module| gates.instance(module).map_err(StartError::Refused);
+        let swap = Controller::start(blueprint.gates.clone(), first, controls, blueprint.board.clone());
+        let begins = Begins { stable, trial: trial.zip(swap.first_trial().cloned()) };
         let mut tasks = Vec::new();
         for (task, (desk, _)) in (0..).zip(desks) {
-            let trial = trial.as_ref().zip(swap.first_trial());
-            let parts = Parts {
-                worker: Arc::clone(worker),
-                config: Arc::clone(&config),
-                stable: instance(&stable)?,
-                trial: trial
-                    .map(|(module, trial)| Ok::<_, StartError>((instance(module)?, Arc::clone(trial))))
-                    .transpose()?,
-                desk,
-                client: InfluxClient::new(&config.influx, &config.name)?,
-                runtime: runtime.clone(),
-                metrics: metrics.task(&config.name, task),
-                board: connector.task(task),
-                stop: Stop::default(),
-                task,
-            };
-            tasks.push(Task::spawn(parts));
+            tasks.push(blueprint.task(task, &begins, desk, blueprint.board.task(task))?);
         }
-        Ok(Self { tasks, swap })
+        Ok(Self { blueprint, tasks, left_behind: Vec::new(), swap })
     }
 
-    /// Pauses or resumes every task.
-    pub fn set_paused(&self, _paused: bool) {}
+    /// Says whether the tasks are to take no records; what is under way is finished and committed, and they stay in their group.
+    pub fn set_paused(&self, paused: bool) {
+        self.blueprint.pause.set(paused);
+        self.tasks.iter().for_each(Task::wake);
+    }
+
+    /// Ends a task and starts it anew, with the version of the transform that the others run. The others go on. Does nothing if the connector
+    /// is stopping.
+    ///
+    /// # Errors
+    ///
+    /// If the client for InfluxDB can't be made, or an instance of the transform.
+    pub async fn restart_task(&mut self, id: u32) -> Result<(), PrepareError> {
+        let Some(task) = self.tasks.get(id as usize) else { return Ok(()) };
+        let board = self.blueprint.board.renew(id);
+        task.stop();
+        let deadline = Instant::now() + self.blueprint.worker.stop_time();
+        while !task.is_over() && Instant::now() < deadline {
+            tokio::time::sleep(STOP_POLL).await;
+        }
+        let (desk, control) = desk::desk();
+        let Some(begins) = self.swap.handle().begin_task(id, control).await else { return Ok(()) };
+        board.set(TaskState::Starting);
+        let new = self.blueprint.task(id, &begins, desk, board.clone()).inspect_err(|error| {
+            board.set(TaskState::failed(crate::trace(error)));
+        })?;
+        let old = std::mem::replace(&mut self.tasks[id as usize], new);
+        if !old.is_over() {
+            tracing::warn!(
+                task = old.name(),
+                "a task did not end in time, and is left behind; what it had not committed is read again"
+            );
+            self.left_behind.push(old);
+        }
+        self.left_behind.retain(|task| !task.is_over());
+        Ok(())
+    }
 
     /// For whoever wants to change or see the transform.
     pub fn swap(&self) -> &SwapHandle {
         self.swap.handle()
     }
 
+    /// When its failed tasks start again by themselves.
+    pub fn restart_config(&self) -> Option<RestartConfig> {
+        self.blueprint.config().errors.restart
+    }
+
+    /// Whether a task has failed for a reason that may be gone when it is started again.
+    pub fn is_mendable(&self, id: u32) -> bool {
+        self.tasks.get(id as usize).is_some_and(Task::is_mendable)
+    }
+
     /// Tells every task to stop; each finishes what is under way.
     pub fn stop(&self) {
-        self.tasks.iter().for_each(|task| task.stop.set());
+        self.tasks.iter().for_each(Task::stop);
         self.swap.stop();
     }
 
     /// What has not ended, by name: the tasks, and the controller of their transform, which notes how far a candidate has come.
     pub fn pending(&self) -> Vec<&str> {
-        let tasks = self.tasks.iter().filter(|task| !task.thread.is_finished()).map(|task| task.name.as_str());
+        let tasks = self.tasks.iter().chain(&self.left_behind).filter(|task| !task.is_over()).map(Task::name);
         tasks.chain((!self.swap.is_over()).then(|| self.swap.name())).collect()
     }
 }
 
-// === impl Task ===
+// === impl Blueprint ===
 
-impl Task {
-    fn spawn(parts: Parts) -> Self {
-        let name = format!("{}-{}", parts.config.name, parts.task);
-        let stop = parts.stop.clone();
-        let run = move || {
-            parts.stop.wakes(thread::current());
-            let board = parts.board.clone();
-            // A panic is a bug of ours; it fails this task and leaves the others alone.
-            let state = match catch_unwind(AssertUnwindSafe(|| parts.run())) {
-                Ok(Ok(())) => TaskState::Stopped,
-                Ok(Err(error)) => TaskState::Failed { trace: error },
-                Err(panic) => TaskState::Failed { trace: format!("panic, a bug of Sluice: {}", panic_text(&*panic)) },
-            };
-            board.set(state);
-        };
-        let thread = thread::Builder::new()
-            .name(name.chars().take(15).collect())
-            .stack_size(TASK_STACK_BYTES)
-            .spawn(run)
-            .expect("the system gives a thread");
-        Self { name, stop, thread }
+impl Blueprint {
+    fn config(&self) -> &Arc<ConnectorConfig> {
+        &self.gates.config
     }
-}
 
-// === impl Parts ===
-
-impl Parts {
-    fn run(self) -> Result<(), String> {
-        let Self { worker, config, stable, trial, desk, client, runtime, metrics, board, stop, task } = self;
-        let span = TaskSpan::new(&config.name, task);
-        let versions = TaskVersions { stable, trial, desk, span };
-        let lane = Lane::new(
-            Renewable::new(client, Arc::clone(&config)),
-            (config.influx.version, config.batch.requests_in_flight),
-            config.errors.retry_delay_max,
-            runtime,
-            (metrics.clone(), board.clone()),
-            thread::current(),
-        );
-        let told = board.clone();
-        let mut pipeline = Pipeline::open(worker, config, task, versions, lane, stop, (metrics, board))
-            .map_err(|error| crate::trace(&error))?;
-        pipeline.run().map_err(|error| {
-            let trace = crate::trace(&error);
-            // Before the pipeline is dropped: leaving the group may take a while, and the failure is to be seen now.
-            told.set(TaskState::failed(trace.clone()));
-            trace
-        })
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (_, Some(text)) => text,
-        _ => "no message",
+    /// One task, which begins at once.
+    fn task(&self, id: u32, begins: &Begins, desk: TaskDesk, board: TaskBoard) -> Result<Task, PrepareError> {
+        let config = self.config();
+        let instance = |module: &Module| self.gates.instance(module).map_err(StartError::Refused);
+        let trial = begins.trial.as_ref();
+        Ok(Task::spawn(Parts {
+            worker: Arc::clone(&self.worker),
+            config: Arc::clone(config),
+            stable: instance(&begins.stable)?,
+            trial: trial
+                .map(|(module, trial)| Ok::<_, StartError>((instance(module)?, Arc::clone(trial))))
+                .transpose()?,
+            desk,
+            client: InfluxClient::new(&config.influx, &config.name)?,
+            runtime: self.runtime.clone(),
+            metrics: self.metrics.task(&config.name, id),
+            board,
+            pause: self.pause.clone(),
+            task: id,
+        }))
     }
 }

@@ -42,6 +42,7 @@ pub mod dlq;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod metrics;
+pub mod offsets;
 pub mod pipeline;
 pub mod points;
 pub mod record;

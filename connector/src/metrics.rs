@@ -4,11 +4,15 @@
 //! call is one or a few atomic operations. A series is shown as long as a handle on it lives: revoked partitions and
 //! deleted connectors vanish by themselves.
 //!
-//! - the table of names: `metrics/tables.rs`; hot swap: `metrics/swaps.rs`; states of connectors: `metrics/board.rs`; the process
-//!   itself: `metrics/process.rs`
-//! - the numbers behind the handles: `metrics/series.rs`; the weighted histogram: `metrics/histogram.rs`
+//! - the tables of names: `metrics/tables.rs`, those of Connect's that a task has: `metrics/connect.rs`; hot swap: `metrics/swaps.rs`; states of
+//!   connectors: `metrics/board.rs`; how they started: `metrics/worker.rs`; the process itself: `metrics/process.rs`
+//! - the numbers behind the handles: `metrics/series.rs`; rates and averages of late: `metrics/window.rs`; the weighted histogram:
+//!   `metrics/histogram.rs`
+//!
+//! `docs/METRICS.md` lists all of it, and which of Connect's metrics are left out and why; a test writes and compares it.
 
 mod board;
+mod connect;
 mod family;
 mod histogram;
 mod labels;
@@ -18,11 +22,13 @@ mod swaps;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod window;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus::{Registry, TextEncoder};
 
@@ -31,6 +37,7 @@ pub use labels::{CutBy, RequestOutcome, Stage, SwapOutcome, SwapStep};
 use series::{PartitionSeries, TaskSeries, UNKNOWN, get_or_insert, lock};
 pub use swaps::SwapMetrics;
 use swaps::{SwapCollector, SwapSeries, Swaps};
+pub use worker::WorkerCounters;
 
 /// Content type of what [`Metrics::render`] returns.
 pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
@@ -44,6 +51,7 @@ pub struct Metrics {
     registry: Registry,
     tasks: Tasks,
     swaps: Swaps,
+    worker: Arc<WorkerCounters>,
 }
 
 /// Counts for one task of one connector. Clones count into the same series.
@@ -70,8 +78,14 @@ pub struct InFlight {
 impl Metrics {
     /// A registry that shows the build and the process, and every task made from it.
     pub fn new() -> Arc<Self> {
-        let metrics = Self { registry: Registry::new(), tasks: Tasks::default(), swaps: Swaps::default() };
-        let collectors: [Box<dyn prometheus::core::Collector>; 4] = [
+        let metrics = Self {
+            registry: Registry::new(),
+            tasks: Tasks::default(),
+            swaps: Swaps::default(),
+            worker: Arc::default(),
+        };
+        let collectors: [Box<dyn prometheus::core::Collector>; 5] = [
+            Box::new(worker::WorkerCollector::new(Arc::clone(&metrics.worker))),
             Box::new(tables::TaskCollector::new(Arc::clone(&metrics.tasks))),
             Box::new(SwapCollector::new(Arc::clone(&metrics.swaps))),
             Box::new(process::BuildCollector::new()),
@@ -97,7 +111,7 @@ impl Metrics {
     /// The handle of one task. While an earlier handle of the same task lives, both count into the same series.
     pub fn task(&self, connector: &str, task: u32) -> TaskMetrics {
         let key = (connector.to_owned(), task);
-        let series = get_or_insert(&mut lock(&self.tasks), key, || TaskSeries::new(connector, task));
+        let series = get_or_insert(&mut lock(&self.tasks), key, || TaskSeries::new(connector, task, &self.worker));
         TaskMetrics { series }
     }
 
@@ -105,6 +119,11 @@ impl Metrics {
     pub fn swaps(&self, connector: &str) -> SwapMetrics {
         let make = || SwapSeries::new(connector);
         SwapMetrics { series: get_or_insert(&mut lock(&self.swaps), connector.to_owned(), make) }
+    }
+
+    /// Counts how connectors and tasks start.
+    pub fn worker(&self) -> &Arc<WorkerCounters> {
+        &self.worker
     }
 
     /// All metrics in Prometheus' text format 0.0.4, sorted by name.
@@ -197,6 +216,9 @@ impl TaskMetrics {
 
     /// One batch or request spent this long in a stage.
     pub fn stage(&self, stage: Stage, took: Duration) {
+        if stage == Stage::Sink {
+            self.series.recent.puts.record(millis(took));
+        }
         self.series.stages[stage as usize].observe(took.as_secs_f64(), 1);
     }
 
@@ -215,14 +237,54 @@ impl TaskMetrics {
         *lock(&self.series.transform) = Some((digest.to_owned(), module.to_owned()));
     }
 
-    /// Kafka took an offset commit.
-    pub fn commit_ok(&self) {
-        self.series.commits_ok.add(1);
+    /// An offset commit was sent to Kafka, and will be answered.
+    pub fn commit_sent(&self) {
+        self.series.commits_sent.add(1);
+        lock(&self.series.commits_open).push_back(Instant::now());
     }
 
-    /// Kafka refused an offset commit, or did not answer.
+    /// Kafka took an offset commit: the one that was sent longest ago.
+    pub fn commit_ok(&self) {
+        self.series.commits_ok.add(1);
+        self.commit_answered(true);
+    }
+
+    /// Kafka refused the offset commit that was sent longest ago.
     pub fn commit_failed(&self) {
-        self.series.commits_failed.add(1);
+        self.commit_answered(false);
+    }
+
+    /// An offset commit could not be sent.
+    pub fn commit_not_sent(&self) {
+        self.series.recent.commits.record(0.0);
+    }
+
+    /// What was sent will not be answered: the consumer is replaced.
+    pub fn commits_forgotten(&self) {
+        lock(&self.series.commits_open).clear();
+    }
+
+    fn commit_answered(&self, ok: bool) {
+        let recent = &self.series.recent;
+        recent.commits.record(if ok { 1.0 } else { 0.0 });
+        if let Some(sent) = lock(&self.series.commits_open).pop_front() {
+            recent.commit_times.record(millis(sent.elapsed()));
+        }
+    }
+
+    /// A look at how many records are read and not committed; for their maximum and average.
+    pub fn look_at_active(&self) {
+        self.series.recent.active.record(self.series.active() as f64);
+    }
+
+    /// The name that the task's consumer has among the brokers' clients. Only the first one counts.
+    pub fn client_id(&self, id: &str) {
+        self.series.client_id.get_or_init(|| id.to_owned());
+    }
+
+    /// The task was started, or could not be; counted for the worker.
+    pub fn task_start(&self, ok: bool) {
+        self.series.worker.task_start(ok);
     }
 
     /// Partitions assigned now.
@@ -239,8 +301,7 @@ impl PartitionMetrics {
         let task = &self.series.task;
         self.series.consumed.add(n);
         task.records_read.add(n);
-        task.source_batches.add(1);
-        task.source_batch_max.fetch_max(n, Relaxed);
+        task.recent.batches.record(n as f64);
     }
 
     /// The transform gave no line for `n` records, on purpose.
@@ -251,6 +312,7 @@ impl PartitionMetrics {
     /// The lines of `n` records were handed to the sink.
     pub fn sent(&self, n: u64) {
         self.series.task.records_sent.add(n);
+        self.series.task.recent.sent.record(n as f64);
     }
 
     /// `n` records were acknowledged by the dead-letter topic.
@@ -275,6 +337,11 @@ impl PartitionMetrics {
         self.series.lag_seconds.store(seconds.to_bits(), Relaxed);
     }
 
+    /// Records of the partition that the consumer has not given out yet. Not shown before the first call.
+    pub fn unread(&self, records: u64) {
+        self.series.unread_records.store(records, Relaxed);
+    }
+
     /// The offset to be received next; with [`committed`](Self::committed) it tells what is read but not committed.
     pub fn received(&self, next_offset: i64) {
         self.series.received_offset.store(u64::try_from(next_offset).unwrap_or(UNKNOWN), Relaxed);
@@ -293,4 +360,8 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.series.requests_in_flight.fetch_sub(1, Relaxed);
     }
+}
+
+fn millis(took: Duration) -> f64 {
+    took.as_secs_f64() * 1e3
 }

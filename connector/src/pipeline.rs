@@ -29,9 +29,9 @@ use crate::record::TopicPartition;
 use crate::sink::assembler::{Appended, Assembler, Origin};
 use crate::sink::lane::{Lane, Written};
 use crate::source::observer::Observer;
-use crate::source::{Filled, KafkaSource};
+use crate::source::{self, Filled, KafkaSource};
 use crate::status::TaskBoard;
-use crate::stop::Stop;
+use crate::stop::{Pause, Stop};
 use crate::swap::desk::TaskDesk;
 use crate::swap::trial::Trial;
 use crate::telemetry::TaskSpan;
@@ -86,8 +86,8 @@ pub struct Pipeline {
     paused: bool,
     /// Commits that are sent and not answered.
     commits_open: u32,
-    /// While nothing fails: how often something has failed so far.
-    healthy: Option<u64>,
+    /// While nothing fails: how often something has failed so far, and whether somebody has paused the task.
+    healthy: Option<(u64, bool)>,
     watchdog: Watchdog,
     connector: Arc<ConnectorConfig>,
     worker: Arc<WorkerConfig>,
@@ -95,6 +95,8 @@ pub struct Pipeline {
     brokers: String,
     shutdown_timeout: Duration,
     stop: Stop,
+    /// Whether somebody wants no records to be taken for now.
+    pause: Pause,
     metrics: TaskMetrics,
     board: TaskBoard,
     next_commit: Instant,
@@ -119,11 +121,12 @@ impl Pipeline {
         task: u32,
         versions: TaskVersions,
         lane: Lane,
-        stop: Stop,
+        (stop, pause): (Stop, Pause),
         (metrics, board): (TaskMetrics, TaskBoard),
     ) -> Result<Self, TaskError> {
         let source = KafkaSource::open(&worker, &connector, task, thread::current())
             .map_err(|source| TaskError::Consumer { connector: connector.name.clone(), source })?;
+        metrics.client_id(&source::client_id(&worker, &connector, task));
         let letters = DeadLetters::open(&worker, &connector, task, thread::current(), (metrics.clone(), board.clone()))
             .map_err(|source| TaskError::Producer { connector: connector.name.clone(), source })?;
         let TaskVersions { stable, trial, desk, span } = versions;
@@ -152,6 +155,7 @@ impl Pipeline {
             worker,
             task,
             stop,
+            pause,
             metrics,
             board,
             next_commit: now + connector.offset_flush_interval,
@@ -224,7 +228,7 @@ impl Pipeline {
     fn take_records(&mut self) -> Result<bool, TaskError> {
         let mut busy = false;
         // Before the sink is asked for room: it may have none for long, and the next record is to meet the new version.
-        while !self.change_version() && !self.is_full() {
+        while !self.change_version() && !self.is_full() && !self.pause.is_set() {
             if self.salvage.is_some() {
                 return Ok(busy | self.salvage_on()?);
             }
@@ -265,6 +269,7 @@ impl Pipeline {
         let Some(assigned) = self.assignment.begin_batch(slot, first) else { return Ok(()) };
         let (place, partition) = ((slot, assigned.generation), assigned.partition.clone());
         assigned.metrics.consumed(batch.len() as u64);
+        assigned.seen.tell(&self.board, &partition.topic);
 
         let started = Instant::now();
         let (version, result) = self.versions.run(&partition, &batch);
@@ -337,6 +342,7 @@ impl Pipeline {
         if now >= self.next_lag {
             self.next_lag = now + LAG_INTERVAL;
             self.assignment.measure_lag(now_ms(), &self.source);
+            self.metrics.look_at_active();
         }
         self.board.beat();
         self.watch(now)

@@ -9,6 +9,7 @@
 
 mod error;
 mod keeper;
+mod policy;
 mod record;
 mod restart;
 mod store;

@@ -29,7 +29,7 @@ use queue::TaskQueue;
 use slots::Slots;
 
 pub use group::GroupEvent;
-pub use settings::beginning;
+pub use settings::{beginning, client_id};
 pub use slots::Filled;
 
 /// How long one question to the brokers may take before the task looks whether it is to stop.

@@ -7,8 +7,10 @@ mod connector;
 mod state;
 #[cfg(test)]
 mod tests;
+mod times;
+mod topics;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +19,10 @@ use tokio::sync::watch;
 
 pub use connector::ConnectorState;
 pub use state::TaskState;
+use times::TaskClock;
+pub use times::TaskTimes;
+use topics::ActiveTopics;
+pub use topics::SeenTopic;
 
 /// Version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,18 +54,27 @@ struct Inner {
 #[derive(Debug)]
 struct Entry {
     state: ConnectorState,
-    /// Those that records came from.
-    topics: BTreeSet<String>,
+    place: Arc<Place>,
+}
+
+/// What a connector that runs tells. The one that comes in its place gets another.
+#[derive(Debug)]
+struct Place {
+    name: String,
+    topics: Arc<ActiveTopics>,
     /// By what they are about.
-    warnings: BTreeMap<&'static str, String>,
-    slots: Vec<Arc<Slot>>,
+    warnings: Mutex<BTreeMap<&'static str, String>>,
+    slots: Mutex<Vec<Arc<Slot>>>,
 }
 
 #[derive(Debug)]
 struct Slot {
     connector: String,
     id: u32,
+    topics: Arc<ActiveTopics>,
     state: Mutex<TaskState>,
+    /// Locked after the state.
+    clock: Mutex<TaskClock>,
     /// Nanoseconds since the epoch at the last beat; 0 is none since the task began to start.
     beat_ns: AtomicU64,
 }
@@ -68,8 +83,7 @@ struct Slot {
 #[derive(Debug, Clone)]
 pub struct ConnectorBoard {
     board: Board,
-    name: String,
-    slots: Vec<Arc<Slot>>,
+    place: Arc<Place>,
 }
 
 /// One task's place on the board.
@@ -112,6 +126,8 @@ pub struct TaskStatus {
     pub state: TaskState,
     /// Time since its thread last said that it turns; `None` before the first time.
     pub beat_age: Option<Duration>,
+    /// How long it was running, and paused.
+    pub times: TaskTimes,
 }
 
 // === impl Board ===
@@ -138,22 +154,17 @@ impl Board {
     /// A place for a connector and its tasks, all starting. A connector of the same name is replaced, but for its own state: handles on it
     /// no longer show.
     pub fn connector(&self, name: &str, tasks: u32) -> ConnectorBoard {
-        let slot = |id| {
-            Arc::new(Slot {
-                connector: name.to_owned(),
-                id,
-                state: Mutex::new(TaskState::Starting),
-                beat_ns: AtomicU64::new(0),
-            })
-        };
-        let slots: Vec<_> = (0..tasks).map(slot).collect();
         let mut connectors = lock(&self.inner.connectors);
-        let before = connectors.remove(name).map(|entry| (entry.state, entry.topics));
-        let (state, topics) = before.unwrap_or((ConnectorState::Running, BTreeSet::new()));
-        connectors.insert(name.to_owned(), Entry { state, topics, warnings: BTreeMap::new(), slots: slots.clone() });
+        let before = connectors.get(name);
+        let state = before.map_or(ConnectorState::Running, |entry| entry.state.clone());
+        let topics = before.map_or_else(Arc::default, |entry| Arc::clone(&entry.place.topics));
+        let slots = (0..tasks).map(|id| Slot::new(name, id, TaskState::Starting, &topics)).collect();
+        let place = Place { name: name.to_owned(), topics, warnings: Mutex::default(), slots: Mutex::new(slots) };
+        let place = Arc::new(place);
+        connectors.insert(name.to_owned(), Entry { state, place: Arc::clone(&place) });
         drop(connectors);
         self.changed();
-        ConnectorBoard { board: self.clone(), name: name.to_owned(), slots }
+        ConnectorBoard { board: self.clone(), place }
     }
 
     /// Says what a connector as a whole is doing. Nothing if it is not on the board.
@@ -166,13 +177,13 @@ impl Board {
 
     /// The topics that records of a connector came from, since its start or since that was reset; none if it is not on the board.
     pub fn topics(&self, name: &str) -> Vec<String> {
-        lock(&self.inner.connectors).get(name).map_or_else(Vec::new, |entry| entry.topics.iter().cloned().collect())
+        lock(&self.inner.connectors).get(name).map_or_else(Vec::new, |entry| entry.place.topics.names())
     }
 
     /// Forgets which topics those are. Each is back with its next record.
     pub fn reset_topics(&self, name: &str) {
-        if let Some(entry) = lock(&self.inner.connectors).get_mut(name) {
-            entry.topics.clear();
+        if let Some(entry) = lock(&self.inner.connectors).get(name) {
+            entry.place.topics.reset();
         }
     }
 
@@ -226,6 +237,11 @@ impl Board {
         }
     }
 
+    /// Wakes whoever looks at the board, with each change of it; heartbeats are none.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.version.subscribe()
+    }
+
     fn changed(&self) {
         self.inner.version.send_modify(|version| *version += 1);
     }
@@ -243,8 +259,8 @@ impl Entry {
         ConnectorStatus {
             name: name.to_owned(),
             state: self.state.clone(),
-            warnings: self.warnings.values().cloned().collect(),
-            tasks: self.slots.iter().map(|slot| slot.status(now_ns)).collect(),
+            warnings: lock(&self.place.warnings).values().cloned().collect(),
+            tasks: lock(&self.place.slots).iter().map(|slot| slot.status(now_ns)).collect(),
         }
     }
 }
@@ -254,22 +270,13 @@ impl Entry {
 impl ConnectorBoard {
     /// Shows what the connector's operator should know although everything runs; replaces what was said about the same thing before.
     pub fn warn(&self, about: &'static str, warning: &str) {
-        self.change_warnings(|warnings| {
-            warnings.insert(about, warning.to_owned());
-        });
+        lock(&self.place.warnings).insert(about, warning.to_owned());
+        self.board.changed();
     }
 
     /// There is nothing more to say about this.
     pub fn clear_warning(&self, about: &'static str) {
-        self.change_warnings(|warnings| {
-            warnings.remove(about);
-        });
-    }
-
-    fn change_warnings(&self, change: impl FnOnce(&mut BTreeMap<&'static str, String>)) {
-        if let Some(entry) = lock(&self.board.inner.connectors).get_mut(&self.name) {
-            change(&mut entry.warnings);
-        }
+        lock(&self.place.warnings).remove(about);
         self.board.changed();
     }
 
@@ -278,7 +285,18 @@ impl ConnectorBoard {
     /// # Panics
     /// If the connector has no such task.
     pub fn task(&self, id: u32) -> TaskBoard {
-        TaskBoard { board: self.board.clone(), slot: Arc::clone(&self.slots[id as usize]) }
+        TaskBoard { board: self.board.clone(), slot: Arc::clone(&lock(&self.place.slots)[id as usize]) }
+    }
+
+    /// A new place for task `id`, which starts again: what the one before it still says no longer shows.
+    ///
+    /// # Panics
+    /// If the connector has no such task.
+    pub fn renew(&self, id: u32) -> TaskBoard {
+        let slot = Slot::new(&self.place.name, id, TaskState::Restarting, &self.place.topics);
+        lock(&self.place.slots)[id as usize] = Arc::clone(&slot);
+        self.board.changed();
+        TaskBoard { board: self.board.clone(), slot }
     }
 }
 
@@ -297,6 +315,7 @@ impl TaskBoard {
             self.slot.beat_ns.store(0, Relaxed);
         }
         let before = std::mem::replace(&mut *current, state.clone());
+        self.slot.turn_clock(&before, &state);
         drop(current);
         self.slot.log(&before, &state);
         self.board.changed();
@@ -322,10 +341,31 @@ impl TaskBoard {
 // === impl Slot ===
 
 impl Slot {
+    fn new(connector: &str, id: u32, state: TaskState, topics: &Arc<ActiveTopics>) -> Arc<Self> {
+        Arc::new(Self {
+            connector: connector.to_owned(),
+            id,
+            topics: Arc::clone(topics),
+            state: Mutex::new(state),
+            clock: Mutex::new(TaskClock::new(Instant::now())),
+            beat_ns: AtomicU64::new(0),
+        })
+    }
+
     fn status(&self, now_ns: u64) -> TaskStatus {
         let beat_ns = self.beat_ns.load(Relaxed);
         let beat_age = (beat_ns != 0).then(|| Duration::from_nanos(now_ns.saturating_sub(beat_ns)));
-        TaskStatus { id: self.id, state: lock(&self.state).clone(), beat_age }
+        let state = lock(&self.state);
+        let times = lock(&self.clock).times(state.connect_status(), Instant::now());
+        TaskStatus { id: self.id, state: state.clone(), beat_age, times }
+    }
+
+    fn turn_clock(&self, before: &TaskState, state: &TaskState) {
+        let (mut clock, now) = (lock(&self.clock), Instant::now());
+        match state {
+            TaskState::Starting => *clock = TaskClock::new(now),
+            _ => clock.leave(before.connect_status(), now),
+        }
     }
 
     fn log(&self, before: &TaskState, state: &TaskState) {
@@ -337,6 +377,8 @@ impl Slot {
         let away_ms = before.since().and_then(|since| since.elapsed().ok()).map(|away| away.as_millis() as u64);
         match state {
             TaskState::Starting => tracing::info!(connector, task, "task starting"),
+            TaskState::Restarting => tracing::info!(connector, task, "task restarting"),
+            TaskState::Paused => tracing::info!(connector, task, "task paused"),
             TaskState::Running => tracing::info!(connector, task, before = before.label(), away_ms, "task running"),
             TaskState::Retrying { reason, .. } => tracing::warn!(connector, task, reason, "task retrying"),
             TaskState::Held { reason, .. } => {

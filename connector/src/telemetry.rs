@@ -1,4 +1,7 @@
-//! Logs: one line per event on standard error, as text or as JSON. Standard output stays free for results.
+//! Logs: one line per event on standard error, as text or as JSON. Standard output stays free for results. The levels may change while the program
+//! runs: `telemetry/loggers.rs`.
+
+mod loggers;
 
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
@@ -8,6 +11,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+pub use loggers::{LogLevel, LoggerError, LoggerLevel, Loggers, ROOT};
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,7 +73,8 @@ impl TaskSpan {
 /// The words for a level, loudest last.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Starts logging to `writer`, standard error but for whoever has to share it with a live view. `level` is one word, or directives as in `info,sluice::sink=trace`.
+/// Starts logging to `writer`, standard error but for whoever has to share it with a live view. `level` is one word, or directives as in `info,sluice::sink=trace`;
+/// from then on [`Loggers::of_process`] shows and changes the levels.
 ///
 /// # Errors
 /// If the level can't be understood, or logging was started before.
@@ -76,14 +82,17 @@ pub fn init<W>(format: LogFormat, level: &str, writer: W) -> Result<(), Telemetr
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = filter(level)?;
+    let loggers = Loggers::new(&filter(level)?);
+    let filter = loggers.layer();
     let colours = format == LogFormat::Text && io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(colours).with_writer(writer);
     let started = match format {
         LogFormat::Text => builder.finish().with(filter).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).finish().with(filter).try_init(),
     };
-    started.map_err(|_| TelemetryError::AlreadyStarted)
+    started.map_err(|_| TelemetryError::AlreadyStarted)?;
+    loggers.install();
+    Ok(())
 }
 
 /// The filter for what the user asked for. `debug` and `trace` alone are meant for this program: its HTTP and Wasm

@@ -49,7 +49,7 @@ pub(super) async fn ready(State(api): State<ApiState>) -> (StatusCode, Json<Heal
 
 /// `GET /sluice/connectors`: the whole board.
 pub(super) async fn connectors(State(api): State<ApiState>) -> Json<Vec<Connector>> {
-    Json(types::connectors(&api.registry.board().snapshot()))
+    Json(types::connectors(&api.registry))
 }
 
 fn answer((good, body): (bool, Health)) -> (StatusCode, Json<Health>) {

@@ -4,12 +4,12 @@
 //!   is away is no reason.
 //! - *healthy*: Connect's question: has the worker started, and does it answer? A failed connector does not make a
 //!   worker unhealthy.
-//! - *ready*: every task of every connector runs. Names the one that doesn't, and why.
+//! - *ready*: every task of every connector runs, or is paused because somebody wants that. Names the one that doesn't, and why.
 
 use std::time::Duration;
 
 use super::types::{Health, TaskAtFault, WorkerStatus};
-use crate::status::{Snapshot, TaskState, TaskStatus};
+use crate::status::{ConnectorState, Snapshot, TaskState, TaskStatus};
 
 /// Connect's three answers to `GET /health`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +38,23 @@ pub(super) fn live(snapshot: &Snapshot, stall_after: Duration) -> (bool, Health)
     (health.tasks.is_empty(), health)
 }
 
-/// Whether everything that was asked for runs.
+/// Whether everything that was asked for runs; what is paused or stopped was asked for.
 pub(super) fn ready(snapshot: &Snapshot) -> (bool, Health) {
-    let not_running = snapshot.tasks().filter(|(_, task)| task.state != TaskState::Running);
+    let not_running =
+        snapshot.tasks().filter(|(_, task)| !matches!(task.state, TaskState::Running | TaskState::Paused));
     let tasks: Vec<_> = not_running.map(|(name, task)| TaskAtFault::new(name, task)).collect();
-    let message = if !tasks.is_empty() {
-        format!("not running: {}", naming(&tasks))
-    } else if !snapshot.started {
+    let failed =
+        snapshot.connectors.iter().filter(|connector| matches!(connector.state, ConnectorState::Failed { .. }));
+    let failed: Vec<_> = failed.map(|connector| format!("{} (failed to start)", connector.name)).collect();
+    let ready = tasks.is_empty() && failed.is_empty() && snapshot.started;
+    let message = if ready {
+        "every task runs".to_owned()
+    } else if tasks.is_empty() && failed.is_empty() {
         "the worker is still starting its connectors".to_owned()
     } else {
-        "every task runs".to_owned()
+        let tasks = (!tasks.is_empty()).then(|| naming(&tasks));
+        format!("not running: {}", failed.into_iter().chain(tasks).collect::<Vec<_>>().join(", "))
     };
-    let ready = tasks.is_empty() && snapshot.started;
     (ready, Health { status: if ready { "ready" } else { "not ready" }, message, tasks })
 }
 

@@ -40,7 +40,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop_tx, stop_rx) = oneshot::channel();
-        let state = ApiState::new(registry(board), "here:8083").with_stall_after(stall_after);
+        let mut state = ApiState::new(registry(board), "here:8083").with_stall_after(stall_after);
+        // Other tests start logging in this process.
+        state.loggers = Loggers::default();
         let stop = async {
             let _ = stop_rx.await;
         };
@@ -53,8 +55,13 @@ impl Server {
     }
 
     async fn ask(&self, method: &str, path: &str) -> Answer {
-        let (address, request) =
-            (self.address, format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
+        self.send(method, path, "").await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{kind}");
+        let (address, request) = (self.address, format!("{head}content-length: {}\r\n\r\n{body}", body.len()));
         let exchange = move || {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all(request.as_bytes()).unwrap();
@@ -198,7 +205,7 @@ async fn the_board_is_told_as_it_is() {
     let connector = board.connector("prices", 2);
     let since = std::time::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
     connector.task(1).set(TaskState::Held { reason: "no such database".to_owned(), since });
-    let expected = json!([{"name": "prices", "tasks": [
+    let expected = json!([{"name": "prices", "state": "running", "tasks": [
         {"task": 0, "state": "starting"},
         {"task": 1, "state": "held", "reason": "no such database", "since_ms": 1_700_000_000_123_u64},
     ]}]);
@@ -222,6 +229,43 @@ async fn errors_have_connects_body_and_slashes_at_the_end_do_not_matter() {
     assert_eq!(server.get("/health/live//").await.status, 200);
     let head = server.ask("HEAD", "/").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_levels_are_seen_and_changed() {
+    let server = server(&Board::new()).await;
+    let list = server.get("/admin/loggers/").await;
+    assert_eq!(list.status, 200);
+    let names: Vec<String> = list.json().as_object().unwrap().keys().cloned().collect();
+    assert!(names.iter().any(|name| name == "root") && names.iter().any(|name| name == "sluice"), "{names:?}");
+    assert_eq!(list.json()["root"], json!({"level": "INFO", "last_modified": null}));
+
+    let missing = server.get("/admin/loggers/no.such%2Flogger").await;
+    let message = "Logger no.such/logger not found.";
+    assert_eq!((missing.status, missing.json()), (404, json!({"error_code": 404, "message": message})));
+    for (body, status) in [("", 500), ("{}", 400), (r#"{"level": "LOUD"}"#, 404), ("{", 500)] {
+        let refused = server.send("PUT", "/admin/loggers/sluice.sink", body).await;
+        assert_eq!((refused.status, &refused.json()["error_code"]), (status, &json!(status)), "{body}");
+    }
+
+    let before = now_ms();
+    let set =
+        server.send("PUT", "/admin/loggers/sluice.sink?scope=worker&forward=false", r#"{"level": "debug"}"#).await;
+    assert_eq!((set.status, set.json()), (200, json!(["sluice.sink"])));
+    let shown = server.get("/admin/loggers/sluice::sink").await.json();
+    assert_eq!(shown["level"], "DEBUG");
+    assert!(shown["last_modified"].as_u64().unwrap() >= before, "{shown}");
+    let again = server.send("PUT", "/admin/loggers/sluice.sink", r#"{"level": "DEBUG"}"#).await;
+    assert_eq!((again.status, again.json()), (200, json!([])));
+    assert_eq!(server.get("/admin/loggers/sluice.sink").await.json(), shown, "the same request moves nothing");
+    let cluster = server.send("PUT", "/admin/loggers/root?scope=CLUSTER", r#"{"level": "WARN"}"#).await;
+    assert_eq!((cluster.status, cluster.body.as_str()), (204, ""));
+    let all = server.get("/admin/loggers").await.json();
+    assert!(all.as_object().unwrap().values().all(|logger| logger["level"] == "WARN"), "{all}");
+}
+
+fn now_ms() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::status::{ConnectorStatus, Snapshot, TaskStatus};
+use crate::registry::{Origin, Registry};
+use crate::status::{ConnectorStatus, TaskStatus};
 
 /// `GET /`, Connect's ServerInfo; `sluice_version` is our addition, which Connect's clients skip.
 #[derive(Debug, Serialize)]
@@ -54,6 +55,14 @@ pub(super) struct TaskAtFault {
 #[derive(Debug, Serialize)]
 pub(super) struct Connector {
     pub(super) name: String,
+    /// Where it comes from: `file` on the command line, or `rest`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<Origin>,
+    /// The connector's state in Connect's words, lower case.
+    pub(super) state: &'static str,
+    /// Why it has failed to start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<String>,
     /// What its operator should know although everything runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<String>,
@@ -98,17 +107,16 @@ impl From<&TaskStatus> for Task {
     }
 }
 
-impl From<&ConnectorStatus> for Connector {
-    fn from(status: &ConnectorStatus) -> Self {
-        Self {
-            name: status.name.clone(),
-            warnings: status.warnings.clone(),
-            tasks: status.tasks.iter().map(Task::from).collect(),
-        }
-    }
-}
-
 /// `GET /sluice/connectors`.
-pub(super) fn connectors(snapshot: &Snapshot) -> Vec<Connector> {
-    snapshot.connectors.iter().map(Connector::from).collect()
+pub(super) fn connectors(registry: &Registry) -> Vec<Connector> {
+    let connector = |status: ConnectorStatus| Connector {
+        // One that is deleted in this moment comes from nowhere.
+        origin: registry.get(&status.name).ok().map(|record| record.origin),
+        state: status.connect_status(),
+        trace: status.state.trace().map(str::to_owned),
+        tasks: status.tasks.iter().map(Task::from).collect(),
+        warnings: status.warnings,
+        name: status.name,
+    };
+    registry.board().snapshot().connectors.into_iter().map(connector).collect()
 }

@@ -22,6 +22,8 @@ pub struct ErrorsConfig {
     pub log_messages: bool,
     /// How many refused records are too many.
     pub budget: Option<BudgetConfig>,
+    /// When failed tasks start again by themselves; `None` for not at all.
+    pub restart: Option<RestartConfig>,
 }
 
 /// The topic of refused records (`errors.deadletterqueue.*`).
@@ -44,6 +46,15 @@ pub struct BudgetConfig {
     pub window: Duration,
 }
 
+/// Failed tasks start again after a pause that grows from `backoff` to `max` (`errors.restart.*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartConfig {
+    /// The shortest pause.
+    pub backoff: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
 // === impl ErrorsConfig ===
 
 impl ErrorsConfig {
@@ -58,6 +69,8 @@ impl ErrorsConfig {
             context_headers: reader.bool("errors.deadletterqueue.context.headers.enable"),
         });
         let timeout = reader.int("errors.retry.timeout");
+        let backoff = reader.millis("errors.restart.backoff.ms");
+        let restart = RestartConfig { backoff, max: reader.millis("errors.restart.backoff.max.ms") };
         let max = NonZeroU64::new(reader.int("errors.budget.max").unsigned_abs());
         Self {
             tolerate: reader.word("errors.tolerance") == "all",
@@ -67,6 +80,7 @@ impl ErrorsConfig {
             log: reader.bool("errors.log.enable"),
             log_messages: reader.bool("errors.log.include.messages"),
             budget: max.map(|max| BudgetConfig { max, window: reader.millis("errors.budget.window.ms") }),
+            restart: (!backoff.is_zero()).then_some(restart),
         }
     }
 

@@ -23,6 +23,9 @@ const OTHERS_ENV: [&str; 3] = ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER"];
 /// What stands before an ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
 const ED25519_SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
+/// What committing and leaving the group may take beyond `task.shutdown.graceful.timeout.ms`.
+const LEAVE_TIME: Duration = Duration::from_secs(3);
+
 /// Connect's prefixes for the clients of its connectors.
 const CLIENT_PREFIXES: [&str; 3] = ["consumer.", "producer.", "admin."];
 
@@ -98,6 +101,11 @@ impl WorkerConfig {
             topic_tracking_reset: reader.bool("topic.tracking.allow.reset"),
         };
         reader.finish(Some(config))
+    }
+
+    /// How long the stop of a task may take: `task.shutdown.graceful.timeout.ms` for its writes, and then it commits and leaves the group.
+    pub fn stop_time(&self) -> Duration {
+        self.shutdown_timeout + LEAVE_TIME
     }
 
     /// Where Kafka is; needed to run, not to validate.

@@ -25,11 +25,24 @@ impl Family {
     pub(crate) const fn histogram(name: &'static str, help: &'static str) -> Self {
         Self { name, help, kind: MetricType::HISTOGRAM }
     }
+}
+
+/// A family with the labels that its samples have.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) family: Family,
+    pub(crate) labels: Vec<&'static str>,
+}
+
+impl Described {
+    pub(crate) fn new(family: Family, labels: &[&'static str]) -> Self {
+        Self { family, labels: labels.to_vec() }
+    }
 
     /// The descriptor by which the registry keeps two collectors from using one name.
-    pub(crate) fn desc(&self, labels: &[&str]) -> Desc {
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        Desc::new(self.name.to_owned(), self.help.to_owned(), labels, Default::default())
+    pub(crate) fn desc(&self) -> Desc {
+        let labels = self.labels.iter().map(|label| (*label).to_owned()).collect();
+        Desc::new(self.family.name.to_owned(), self.family.help.to_owned(), labels, Default::default())
             .expect("names, helps and labels are constants, and a test renders each of them")
     }
 }

@@ -5,7 +5,7 @@ use procfs::process::{LimitValue, Process};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
-use super::family::{Family, Samples};
+use super::family::{Described, Family, Samples};
 
 const BUILD_INFO: Family =
     Family::gauge("sluice_build_info", "1, labelled with the version and the commit of this build.");
@@ -48,11 +48,25 @@ struct Facts {
     start_seconds: Option<f64>,
 }
 
+fn build() -> Described {
+    Described::new(BUILD_INFO, &["commit", "version"])
+}
+
+fn process() -> impl Iterator<Item = Described> {
+    PROCESS_ROWS.iter().map(|(family, _)| Described::new(*family, &[]))
+}
+
+/// What the collectors show.
+#[cfg(test)]
+pub(super) fn families() -> Vec<Described> {
+    process().chain([build()]).collect()
+}
+
 // === impl BuildCollector ===
 
 impl BuildCollector {
     pub(super) fn new() -> Self {
-        Self { desc: BUILD_INFO.desc(&["version", "commit"]) }
+        Self { desc: build().desc() }
     }
 }
 
@@ -72,7 +86,7 @@ impl Collector for BuildCollector {
 
 impl ProcessCollector {
     pub(super) fn new() -> Self {
-        Self { descs: PROCESS_ROWS.iter().map(|(family, _)| family.desc(&[])).collect() }
+        Self { descs: process().map(|family| family.desc()).collect() }
     }
 }
 

@@ -4,12 +4,14 @@
 //! crate's own label vectors aren't used, because they tell series apart by a hash over the label values run
 //! together: partition 1 of topic `a1` and partition 11 of topic `a` would share one number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
 use super::histogram::Histogram;
-use super::{CutBy, RequestOutcome, Stage};
+use super::window::Window;
+use super::{CutBy, RequestOutcome, Stage, WorkerCounters};
 
 /// Bounds of `sluice_freshness_seconds`. Fine where the goals are (1.5 ms in the middle, 5 ms at the 99th
 /// percentile), then up to ten minutes of backlog; anything older is "far behind", and the lag says how far.
@@ -68,16 +70,37 @@ pub(crate) struct TaskSeries {
     /// Digest and name of the module that runs.
     pub(crate) transform: Mutex<Option<(String, String)>>,
     pub(crate) commits_ok: Count,
-    pub(crate) commits_failed: Count,
     pub(crate) partition_count: AtomicU64,
     pub(crate) records_read: Count,
     pub(crate) records_sent: Count,
-    pub(crate) source_batches: Count,
-    pub(crate) source_batch_max: AtomicU64,
+    /// Commits sent, and when, of those that are not answered.
+    pub(crate) commits_sent: Count,
+    pub(crate) commits_open: Mutex<VecDeque<Instant>>,
+    pub(crate) recent: RecentOfTask,
+    /// The name of the task's consumer among the brokers' clients.
+    pub(crate) client_id: OnceLock<String>,
+    pub(crate) worker: Arc<WorkerCounters>,
+}
+
+/// What was of late.
+#[derive(Debug, Default)]
+pub(crate) struct RecentOfTask {
+    /// Sizes of batches taken from Kafka.
+    pub(crate) batches: Window,
+    /// Records handed to the sink.
+    pub(crate) sent: Window,
+    /// Milliseconds of write requests.
+    pub(crate) puts: Window,
+    /// 1 for each commit that Kafka took, 0 for each that it did not.
+    pub(crate) commits: Window,
+    /// Milliseconds from a commit to its answer.
+    pub(crate) commit_times: Window,
+    /// Records read and not committed, looked at each second.
+    pub(crate) active: Window,
 }
 
 impl TaskSeries {
-    pub(crate) fn new(connector: &str, task: u32) -> Self {
+    pub(crate) fn new(connector: &str, task: u32, worker: &Arc<WorkerCounters>) -> Self {
         Self {
             connector: connector.into(),
             task: task.to_string(),
@@ -103,13 +126,20 @@ impl TaskSeries {
             transform_memory_bytes: AtomicU64::new(0),
             transform: Mutex::default(),
             commits_ok: Count::default(),
-            commits_failed: Count::default(),
             partition_count: AtomicU64::new(0),
             records_read: Count::default(),
             records_sent: Count::default(),
-            source_batches: Count::default(),
-            source_batch_max: AtomicU64::new(0),
+            commits_sent: Count::default(),
+            commits_open: Mutex::default(),
+            recent: RecentOfTask::default(),
+            client_id: OnceLock::new(),
+            worker: Arc::clone(worker),
         }
+    }
+
+    /// Records read and not committed, of all partitions.
+    pub(crate) fn active(&self) -> u64 {
+        self.live_partitions().iter().map(|partition| partition.uncommitted()).sum()
     }
 
     /// The partitions somebody holds a handle on, in order of topic and number.
@@ -134,6 +164,8 @@ pub(crate) struct PartitionSeries {
     pub(crate) discarded: Count,
     pub(crate) offset_resets: Count,
     pub(crate) lag_records: AtomicU64,
+    /// Records that the consumer has not given out.
+    pub(crate) unread_records: AtomicU64,
     /// The bits of an `f64`; `UNKNOWN` is a NaN.
     pub(crate) lag_seconds: AtomicU64,
     pub(crate) received_offset: AtomicU64,
@@ -152,6 +184,7 @@ impl PartitionSeries {
             discarded: Count::default(),
             offset_resets: Count::default(),
             lag_records: AtomicU64::new(UNKNOWN),
+            unread_records: AtomicU64::new(UNKNOWN),
             lag_seconds: AtomicU64::new(UNKNOWN),
             received_offset: AtomicU64::new(UNKNOWN),
             committed_offset: AtomicU64::new(UNKNOWN),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
-use super::family::{Family, Samples};
+use super::family::{Described, Family, Samples};
 use super::histogram::Histogram;
 use super::labels::{SwapOutcome, SwapStep};
 use super::series::{Count, STAGE_BOUNDS, live, lock};
@@ -95,14 +95,19 @@ impl SwapMetrics {
 
 impl SwapCollector {
     pub(super) fn new(swaps: Swaps) -> Self {
-        let descs = vec![
-            SWAPS.desc(&["connector", "outcome"]),
-            SECONDS.desc(&["connector", "step"]),
-            PROBATION.desc(&["connector"]),
-            QUARANTINED.desc(&["connector"]),
-        ];
+        let descs = families().iter().map(Described::desc).collect();
         Self { swaps, descs }
     }
+}
+
+/// What the collector shows.
+pub(super) fn families() -> Vec<Described> {
+    vec![
+        Described::new(SWAPS, &["connector", "outcome"]),
+        Described::new(SECONDS, &["connector", "step"]),
+        Described::new(PROBATION, &["connector"]),
+        Described::new(QUARANTINED, &["connector"]),
+    ]
 }
 
 impl Collector for SwapCollector {

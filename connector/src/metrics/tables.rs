@@ -1,51 +1,65 @@
-//! The names: one row per metric, and how it is read from a task's or a partition's series.
-//!
-//! Dashboards and alert rules are written against these names. `sluice_*` are our own; `kafka_connect_*` are Kafka
-//! Connect's, spelt as Strimzi's exporter rules spell them, and mean what they mean there.
+//! The names: one row per metric, and how it is read from a task's or a partition's series. Here are our own; `metrics/connect.rs` has Kafka Connect's.
+//! Dashboards and alert rules are written against these names.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
-use super::family::{Family, Samples};
+use super::connect::{CONNECT_ROWS, CONSUMER_ROWS, ERROR_ROWS};
+use super::family::{Described, Family, Samples};
 use super::histogram::Histogram;
 use super::series::{PartitionSeries, TaskSeries, UNKNOWN, live, lock};
+use super::window::{Recent, Window};
 use super::{CutBy, RequestOutcome, Stage, Tasks};
 
 /// A metric with the labels `connector` and `task`, and where a row says so one or two more.
-struct TaskRow {
+pub(super) struct TaskRow {
     family: Family,
     extra_labels: &'static [&'static str],
     read: fn(&TaskSeries, &mut Out<'_>),
 }
 
-/// A metric with the labels `connector`, `task`, `topic`, `partition`; `None` is not shown.
-struct PartitionRow {
-    family: Family,
-    read: fn(&PartitionSeries) -> Option<f64>,
+/// A metric of a partition; `None` is not shown.
+pub(super) struct PartitionRow {
+    pub(super) family: Family,
+    pub(super) labels: &'static [&'static str],
+    pub(super) label: for<'a> fn(&'a PartitionSeries, &str) -> &'a str,
+    pub(super) read: fn(&PartitionSeries) -> Option<f64>,
 }
 
 /// Where a row writes its samples: knows the task's labels.
-struct Out<'a> {
+pub(super) struct Out<'a> {
     samples: &'a mut Samples,
     task: &'a TaskSeries,
+    now: Instant,
 }
 
-const fn task(family: Family, read: fn(&TaskSeries, &mut Out<'_>)) -> TaskRow {
+pub(super) const fn task(family: Family, read: fn(&TaskSeries, &mut Out<'_>)) -> TaskRow {
     TaskRow { family, extra_labels: &[], read }
 }
 
 const fn partition(family: Family, read: fn(&PartitionSeries) -> Option<f64>) -> PartitionRow {
-    PartitionRow { family, read }
+    PartitionRow { family, labels: &["connector", "partition", "task", "topic"], label, read }
 }
 
-const fn counter(name: &'static str, help: &'static str) -> Family {
+/// The value of a label of our own metrics of partitions.
+fn label<'a>(partition: &'a PartitionSeries, label: &str) -> &'a str {
+    match label {
+        "connector" => &partition.task.connector,
+        "partition" => &partition.partition,
+        "task" => &partition.task.task,
+        _ => &partition.topic,
+    }
+}
+
+pub(super) const fn counter(name: &'static str, help: &'static str) -> Family {
     Family::counter(name, help)
 }
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
+pub(super) const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family::gauge(name, help)
 }
 
@@ -123,106 +137,6 @@ const TASK_ROWS: &[TaskRow] = &[
     }),
 ];
 
-/// Kafka Connect's, per task. Its averages and ratios are over a sliding window there and since the task's start here.
-const CONNECT_ROWS: &[TaskRow] = &[
-    task(
-        counter("kafka_connect_sink_task_sink_record_read_total", "Records read from Kafka, before the transform."),
-        |t, out| out.value(t.records_read.get()),
-    ),
-    task(
-        counter(
-            "kafka_connect_sink_task_sink_record_send_total",
-            "Records handed to the sink; filtered ones don't count.",
-        ),
-        |t, out| out.value(t.records_sent.get()),
-    ),
-    task(
-        gauge(
-            "kafka_connect_sink_task_sink_record_active_count",
-            "Records read and not committed yet, by their offsets.",
-        ),
-        |t, out| out.value(t.live_partitions().iter().map(|p| p.uncommitted()).sum()),
-    ),
-    task(gauge("kafka_connect_sink_task_partition_count", "Partitions assigned to the task."), |t, out| {
-        out.value(t.partition_count.load(Relaxed));
-    }),
-    task(
-        counter("kafka_connect_sink_task_offset_commit_completion_total", "Offset commits that Kafka took."),
-        |t, out| out.value(t.commits_ok.get()),
-    ),
-    task(
-        gauge(
-            "kafka_connect_connector_task_offset_commit_success_percentage",
-            "Offset commits that Kafka took, of all: 0 to 1.",
-        ),
-        |t, out| out.float(ratio(t.commits_ok.get(), t.commits_ok.get() + t.commits_failed.get())),
-    ),
-    task(
-        gauge(
-            "kafka_connect_connector_task_offset_commit_failure_percentage",
-            "Offset commits that failed, of all: 0 to 1.",
-        ),
-        |t, out| out.float(ratio(t.commits_failed.get(), t.commits_ok.get() + t.commits_failed.get())),
-    ),
-    task(
-        gauge("kafka_connect_connector_task_batch_size_max", "Records of the largest batch taken from Kafka."),
-        |t, out| {
-            out.value(t.source_batch_max.load(Relaxed));
-        },
-    ),
-    task(
-        gauge("kafka_connect_connector_task_batch_size_avg", "Records of a batch taken from Kafka, on average."),
-        |t, out| {
-            out.float(ratio(t.records_read.get(), t.source_batches.get()));
-        },
-    ),
-];
-
-/// Kafka Connect's of KIP-298, per task. They only grow, but Strimzi's rules type them as gauges by their names.
-const ERROR_ROWS: &[TaskRow] = &[
-    task(
-        gauge(
-            "kafka_connect_task_error_total_record_failures",
-            "Failures of records, those that were tried again included.",
-        ),
-        |t, out| out.value(t.record_failures.get()),
-    ),
-    task(gauge("kafka_connect_task_error_total_record_errors", "Records that could not be written."), |t, out| {
-        out.value(t.record_errors.get());
-    }),
-    task(
-        gauge("kafka_connect_task_error_total_records_skipped", "Records passed over by errors.tolerance=all."),
-        |t, out| out.value(t.records_skipped.get()),
-    ),
-    task(
-        gauge("kafka_connect_task_error_total_retries", "Tries of the transform on a record that it failed on."),
-        |t, out| {
-            out.value(t.record_retries.get());
-        },
-    ),
-    task(gauge("kafka_connect_task_error_total_errors_logged", "Refused records written to the log."), |t, out| {
-        out.value(t.errors_logged.get());
-    }),
-    task(
-        gauge("kafka_connect_task_error_deadletterqueue_produce_requests", "Dead letters handed to the producer."),
-        |t, out| out.value(t.letters_sent.get()),
-    ),
-    task(
-        gauge(
-            "kafka_connect_task_error_deadletterqueue_produce_failures",
-            "Dead letters that the topic did not take; they are sent again.",
-        ),
-        |t, out| out.value(t.letters_failed.get()),
-    ),
-    task(
-        gauge(
-            "kafka_connect_task_error_last_error_timestamp",
-            "When a record last failed: milliseconds since 1970, 0 for never.",
-        ),
-        |t, out| out.value(t.last_error_ms.load(Relaxed)),
-    ),
-];
-
 /// Our own, per partition.
 const PARTITION_ROWS: &[PartitionRow] = &[
     partition(counter("sluice_records_consumed_total", "Records taken from Kafka."), |p| Some(p.consumed.get() as f64)),
@@ -263,17 +177,25 @@ pub(super) struct TaskCollector {
 
 impl TaskCollector {
     pub(super) fn new(tasks: Tasks) -> Self {
-        let with_task = |row: &TaskRow| row.family.desc(&[&["connector", "task"], row.extra_labels].concat());
-        let with_partition = |row: &PartitionRow| row.family.desc(&["connector", "task", "topic", "partition"]);
-        let descs = TASK_ROWS
-            .iter()
-            .chain(CONNECT_ROWS)
-            .chain(ERROR_ROWS)
-            .map(with_task)
-            .chain(PARTITION_ROWS.iter().map(with_partition))
-            .collect();
+        let descs = families().iter().map(Described::desc).collect();
         Self { tasks, descs }
     }
+}
+
+fn task_rows() -> impl Iterator<Item = &'static TaskRow> {
+    TASK_ROWS.iter().chain(CONNECT_ROWS).chain(ERROR_ROWS)
+}
+
+fn partition_rows() -> impl Iterator<Item = &'static PartitionRow> {
+    PARTITION_ROWS.iter().chain(CONSUMER_ROWS)
+}
+
+/// What the collector shows.
+pub(super) fn families() -> Vec<Described> {
+    let of_tasks =
+        task_rows().map(|row| Described::new(row.family, &[&["connector", "task"], row.extra_labels].concat()));
+    let of_partitions = partition_rows().map(|row| Described::new(row.family, row.labels));
+    of_tasks.chain(of_partitions).collect()
 }
 
 impl Collector for TaskCollector {
@@ -282,22 +204,20 @@ impl Collector for TaskCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let tasks = live(&mut lock(&self.tasks));
+        let (tasks, now) = (live(&mut lock(&self.tasks)), Instant::now());
         let partitions: Vec<Arc<PartitionSeries>> = tasks.iter().flat_map(|task| task.live_partitions()).collect();
-        let of_tasks = TASK_ROWS.iter().chain(CONNECT_ROWS).chain(ERROR_ROWS).map(|row| {
+        let of_tasks = task_rows().map(|row| {
             let mut samples = Samples::new(row.family);
             for task in &tasks {
-                (row.read)(task, &mut Out { samples: &mut samples, task });
+                (row.read)(task, &mut Out { samples: &mut samples, task, now });
             }
             samples.into_family()
         });
-        let of_partitions = PARTITION_ROWS.iter().map(|row| {
+        let of_partitions = partition_rows().map(|row| {
             let mut samples = Samples::new(row.family);
-            for p in &partitions {
-                if let Some(value) = (row.read)(p) {
-                    let (connector, task) = (&*p.task.connector, &*p.task.task);
-                    let labels =
-                        [("connector", connector), ("partition", &p.partition), ("task", task), ("topic", &p.topic)];
+            for partition in &partitions {
+                if let Some(value) = (row.read)(partition) {
+                    let labels: Vec<_> = row.labels.iter().map(|&name| (name, (row.label)(partition, name))).collect();
                     samples.value(&labels, value);
                 }
             }
@@ -310,11 +230,16 @@ impl Collector for TaskCollector {
 // === impl Out ===
 
 impl Out<'_> {
-    fn value(&mut self, value: u64) {
+    /// What a window of the task's holds now.
+    pub(super) fn recent(&self, window: &Window) -> Recent {
+        window.recent(self.now)
+    }
+
+    pub(super) fn value(&mut self, value: u64) {
         self.labelled(&[], value);
     }
 
-    fn float(&mut self, value: f64) {
+    pub(super) fn float(&mut self, value: f64) {
         self.samples.value(&labels(self.task, &[]), value);
     }
 
@@ -329,9 +254,4 @@ impl Out<'_> {
 
 fn labels<'a>(task: &'a TaskSeries, extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("connector", &*task.connector), ("task", &*task.task)], extra].concat()
-}
-
-/// `part / whole`, and 0 of nothing, as Connect has it.
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

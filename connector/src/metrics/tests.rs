@@ -1,72 +1,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod connect;
+mod doc;
+
 use std::time::Duration;
 
 use super::histogram::Histogram;
 use super::*;
 use crate::status::TaskState;
-
-/// Every name, with its type. Dashboards and alert rules hold to these: a change here is a change for everybody who
-/// scrapes us.
-const NAMES: &str = "\
-kafka_connect_connector_status gauge
-kafka_connect_connector_task_batch_size_avg gauge
-kafka_connect_connector_task_batch_size_max gauge
-kafka_connect_connector_task_offset_commit_failure_percentage gauge
-kafka_connect_connector_task_offset_commit_success_percentage gauge
-kafka_connect_connector_task_status gauge
-kafka_connect_sink_task_offset_commit_completion_total counter
-kafka_connect_sink_task_partition_count gauge
-kafka_connect_sink_task_sink_record_active_count gauge
-kafka_connect_sink_task_sink_record_read_total counter
-kafka_connect_sink_task_sink_record_send_total counter
-kafka_connect_task_error_deadletterqueue_produce_failures gauge
-kafka_connect_task_error_deadletterqueue_produce_requests gauge
-kafka_connect_task_error_last_error_timestamp gauge
-kafka_connect_task_error_total_errors_logged gauge
-kafka_connect_task_error_total_record_errors gauge
-kafka_connect_task_error_total_record_failures gauge
-kafka_connect_task_error_total_records_skipped gauge
-kafka_connect_task_error_total_retries gauge
-kafka_connect_worker_connector_count gauge
-kafka_connect_worker_connector_failed_task_count gauge
-kafka_connect_worker_connector_running_task_count gauge
-kafka_connect_worker_connector_total_task_count gauge
-kafka_connect_worker_connector_unassigned_task_count gauge
-kafka_connect_worker_task_count gauge
-process_cpu_seconds_total counter
-process_max_fds gauge
-process_open_fds gauge
-process_resident_memory_bytes gauge
-process_start_time_seconds gauge
-process_threads gauge
-process_virtual_memory_bytes gauge
-sluice_batches_total counter
-sluice_bisect_requests_total counter
-sluice_build_info gauge
-sluice_bytes_written_total counter
-sluice_freshness_seconds histogram
-sluice_lag_records gauge
-sluice_lag_seconds gauge
-sluice_offset_resets_total counter
-sluice_points_written_total counter
-sluice_records_consumed_total counter
-sluice_records_dead_lettered_total counter
-sluice_records_discarded_total counter
-sluice_records_filtered_total counter
-sluice_retries_total counter
-sluice_stage_seconds histogram
-sluice_stalls_total counter
-sluice_swap_seconds histogram
-sluice_swaps_total counter
-sluice_task_state gauge
-sluice_transform_info gauge
-sluice_transform_memory_bytes gauge
-sluice_transform_on_probation gauge
-sluice_transform_quarantined gauge
-sluice_write_requests_in_flight gauge
-sluice_write_requests_total counter
-";
 
 /// The sample of exactly this name and these labels, as `text` shows it.
 fn sample(text: &str, series: &str) -> Option<f64> {
@@ -74,26 +15,6 @@ fn sample(text: &str, series: &str) -> Option<f64> {
     let value = values.next().map(|value| value.parse().unwrap());
     assert_eq!(values.next(), None, "{series} is shown twice");
     value
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn every_name_and_type_stays() {
-    let metrics = Metrics::new();
-    let board = Board::new();
-    let _connector = board.connector("prices", 1);
-    metrics.show_board(&board);
-    let task = metrics.task("prices", 0);
-    task.transform_info("sha256:00", "builtin:split-concat");
-    let partition = task.partition("t", 0);
-    partition.lag(1, 0.5);
-    let _swaps = metrics.swaps("prices");
-    let text = metrics.render();
-    let names: String =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(|line| format!("{line}\n")).collect();
-    assert_eq!(names, NAMES);
-    let helps = text.lines().filter(|line| line.starts_with("# HELP ")).count();
-    assert_eq!(helps, NAMES.lines().count(), "every name has a help text");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::points::Stamper;
 use crate::record::{OffsetRange, TopicPartition};
 use crate::sink::assembler::{Fate, Fated};
 use crate::source::KafkaSource;
+use crate::status::SeenTopic;
 
 /// One partition in one assignment generation.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Assigned {
     pub(super) generation: u64,
     pub(super) stamper: Stamper,
     pub(super) metrics: PartitionMetrics,
+    /// Whether the board knows that records of the topic come in.
+    pub(super) seen: SeenTopic,
     ledger: Ledger,
     /// Kafka no longer had the offset to read on from: the next record tells where it goes on.
     is_reset: bool,
@@ -61,6 +64,7 @@ impl Assignment {
             self.slots[slot] = Some(Assigned {
                 partition: partition.clone(),
                 generation: self.generations,
+                seen: SeenTopic::default(),
                 stamper: Stamper::new(&partition.topic, partition.partition, self.tiebreak),
                 metrics: metrics.partition(&partition.topic, partition.partition),
                 ledger: Ledger::default(),
@@ -229,8 +233,11 @@ impl Assignment {
     pub(super) fn measure_lag(&self, now_ms: i64, source: &KafkaSource) {
         let positions = source.positions();
         for assigned in self.slots.iter().flatten() {
-            let ends = (source.end_offset(&assigned.partition), assigned.ledger.undecided());
-            let (Some(end), Some(next)) = ends else { continue };
+            let Some(end) = source.end_offset(&assigned.partition) else { continue };
+            if let Some(&position) = positions.get(&assigned.partition) {
+                assigned.metrics.unread(u64::try_from(end - position).unwrap_or(0));
+            }
+            let Some(next) = assigned.ledger.undecided() else { continue };
             // What lies between the last record and the end may be no record: a transaction's marker.
             let at_end = positions.get(&assigned.partition).is_some_and(|&position| position >= end);
             let all_decided = at_end && assigned.ledger.is_idle();

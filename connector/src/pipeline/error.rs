@@ -141,6 +141,23 @@ pub enum TaskError {
 // === impl TaskError ===
 
 impl TaskError {
+    /// Whether the same task with the same settings may get further at another time: servers and topics change by themselves, settings,
+    /// modules and records that stand in the way do not.
+    pub fn is_mendable(&self) -> bool {
+        match self {
+            Self::TopicMissing { .. } | Self::Group { .. } | Self::Fatal { .. } => true,
+            Self::Consumer { .. }
+            | Self::Producer { .. }
+            | Self::LettersRead { .. }
+            | Self::Fenced { .. }
+            | Self::NoOffset { .. }
+            | Self::Rejected { .. }
+            | Self::OverBudget { .. }
+            | Self::Broken { .. }
+            | Self::Ledger { .. } => false,
+        }
+    }
+
     pub(super) fn group(source: KafkaError) -> Self {
         Self::Group { source }
     }

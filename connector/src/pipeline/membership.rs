@@ -130,6 +130,7 @@ impl Pipeline {
         }
         let slots = self.source.assign(partitions).map_err(TaskError::group)?;
         self.assignment.add(partitions, &slots, &self.metrics);
+        self.paused |= self.pause.is_set();
         if self.paused {
             // What is new is not paused yet; `hold_back` resumes all of it when the time has come.
             self.source.pause().map_err(TaskError::group)?;
@@ -215,22 +216,24 @@ impl Pipeline {
         }
     }
 
-    /// While requests fail nothing is fetched: what is fetched ahead would only take memory.
+    /// While requests fail nothing is fetched: what is fetched ahead would only take memory. Nor while somebody has paused the connector.
     pub(super) fn hold_back(&mut self) -> Result<(), TaskError> {
         let (troubled, troubles) = self.trouble();
-        if troubled != self.paused && self.assignment.len() > 0 {
-            if troubled { self.source.pause() } else { self.source.resume() }.map_err(TaskError::group)?;
-            self.paused = troubled;
-            tracing::debug!(paused = troubled, "partitions paused or resumed");
+        let on_request = self.pause.is_set();
+        let hold = troubled || on_request;
+        if hold != self.paused && self.assignment.len() > 0 {
+            if hold { self.source.pause() } else { self.source.resume() }.map_err(TaskError::group)?;
+            self.paused = hold;
+            tracing::debug!(paused = hold, on_request, "partitions paused or resumed");
         }
         // The lane says when requests fail; that all is well again is said here, once the task is in its group.
         let transform_fails = self.breaker.is_tripped() || self.salvage.as_ref().is_some_and(Salvage::rests);
-        let healthy =
-            (!troubled && !transform_fails && !self.is_locked_out() && !self.watchdog.is_alarmed()).then_some(troubles);
+        let healthy = !troubled && !transform_fails && !self.is_locked_out() && !self.watchdog.is_alarmed();
+        let healthy = healthy.then_some((troubles, on_request));
         if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
             self.healthy = healthy;
             if healthy.is_some() {
-                self.board.set(TaskState::Running);
+                self.board.set(if on_request { TaskState::Paused } else { TaskState::Running });
             }
         }
         Ok(())
@@ -252,10 +255,11 @@ impl Pipeline {
         match self.source.commit(&offsets) {
             Ok(()) => {
                 self.commits_open += 1;
+                self.metrics.commit_sent();
                 tracing::debug!(partitions = offsets.len(), "offsets sent");
             }
             Err(error) => {
-                self.metrics.commit_failed();
+                self.metrics.commit_not_sent();
                 self.assignment.commit_again();
                 tracing::warn!(%error, "could not commit offsets");
             }

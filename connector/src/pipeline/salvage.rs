@@ -215,6 +215,7 @@ mod tests {
             retry_delay_max,
             log: false,
             log_messages: false,
+            restart: None,
             budget: None,
         }
     }

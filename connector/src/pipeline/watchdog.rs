@@ -149,6 +149,7 @@ impl Pipeline {
         self.watchdog.rest();
         (self.salvage, self.paused, self.commits_open) = (None, false, 0);
         self.metrics.partitions(0);
+        self.metrics.commits_forgotten();
         Ok(())
     }
 }

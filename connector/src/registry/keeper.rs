@@ -7,21 +7,18 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Shared;
+use super::policy::RestartPolicy;
 use super::record::{Record, Target};
 use super::restart::Restarts;
 use crate::config::{Checked, ConnectorConfig};
-use crate::connector::{Connector, Prepared};
-use crate::status::ConnectorState;
+use crate::connector::{Connector, Prepared, STOP_POLL};
+use crate::status::{ConnectorState, TaskState};
 use crate::stop::Stop;
 use crate::swap::store::Store;
 use crate::validate;
 
-/// How often the end of the tasks is looked for while stopping, and how often what is pending is told.
-const STOP_POLL: Duration = Duration::from_millis(20);
+/// How often what is pending is told while stopping.
 const STOP_REPORT: Duration = Duration::from_secs(2);
-
-/// What committing and leaving the group may take beyond `task.shutdown.graceful.timeout.ms`.
-const LEAVE_TIME: Duration = Duration::from_secs(3);
 
 /// What a connector is to be. The newest one counts: whoever was too slow for the ones before has missed nothing.
 #[derive(Debug, Clone)]
@@ -89,7 +86,7 @@ impl Keeper {
         loop {
             let desired = self.wanted.borrow_and_update().clone();
             self.bring_to(desired, prepared.take()).await;
-            if self.done.end.is_some() || self.wanted.changed().await.is_err() {
+            if self.done.end.is_some() || !self.watch().await {
                 break;
             }
         }
@@ -97,6 +94,46 @@ impl Keeper {
             self.forget().await;
         }
         self.in_time
+    }
+
+    /// Waits until something else is wanted; starts tasks again meanwhile. Gives back whether there is still somebody who may want something.
+    async fn watch(&mut self) -> bool {
+        let Some(config) = self.running.as_ref().and_then(Connector::restart_config) else {
+            return self.wanted.changed().await.is_ok();
+        };
+        let mut policy = RestartPolicy::new(config);
+        let mut board = self.shared.board.changes();
+        loop {
+            let now = Instant::now();
+            for (task, pause) in policy.note(&self.mendable(), now) {
+                let pause_ms = pause.as_millis() as u64;
+                tracing::info!(connector = self.name, task, pause_ms, "failed task starts again after a pause");
+            }
+            let due = policy.take_due(now);
+            self.restart_tasks(due).await;
+            let next = policy.next();
+            let pause = async {
+                match next {
+                    Some(next) => tokio::time::sleep_until(next.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = self.wanted.changed() => return changed.is_ok(),
+                // The board lives as long as the keeper.
+                _ = board.changed() => {}
+                () = pause => {}
+            }
+        }
+    }
+
+    /// The tasks that have failed for a reason that may be gone when they start again.
+    fn mendable(&self) -> Vec<u32> {
+        let (Some(running), Some(status)) = (&self.running, self.shared.board.connector_status(&self.name)) else {
+            return Vec::new();
+        };
+        let failed = status.tasks.iter().filter(|task| matches!(task.state, TaskState::Failed { .. }));
+        failed.map(|task| task.id).filter(|&task| running.is_mendable(task)).collect()
     }
 
     async fn bring_to(&mut self, desired: Desired, prepared: Option<Prepared>) {
@@ -150,24 +187,16 @@ impl Keeper {
         let (shared, record, stop) = (Arc::clone(&self.shared), Arc::clone(&self.done.record), Stop::default());
         let halt = stop.clone();
         let mut starting = tokio::task::spawn_blocking(move || start(&shared, &record, prepared, halt));
-        let started = loop {
-            tokio::select! {
-                started = &mut starting => break started,
-                changed = self.wanted.changed() => {
-                    if changed.is_err() || self.is_outdated() {
-                        stop.set();
-                    }
-                    // Looked at again when this is over.
-                    self.wanted.mark_changed();
-                    if stop.is_set() {
-                        break starting.await;
-                    }
-                    tokio::time::sleep(STOP_POLL).await;
-                }
+        let started = tokio::select! {
+            started = &mut starting => started,
+            () = self.until_outdated() => {
+                stop.set();
+                starting.await
             }
         };
         match started {
             Ok(Ok(connector)) => {
+                self.shared.services.metrics().worker().connector_start(true);
                 self.shared.swaps.insert(&self.name, connector.swap().clone());
                 self.running = Some(connector);
             }
@@ -187,13 +216,38 @@ impl Keeper {
     fn failed(&mut self, trace: String) {
         tracing::error!(connector = self.name, trace, "connector failed to start");
         self.has_failed = true;
+        self.shared.services.metrics().worker().connector_start(false);
         self.shared.board.connector(&self.name, 0);
         self.shared.board.set_connector(&self.name, ConnectorState::Failed { trace });
     }
 
-    /// Restarts these tasks, one after the other: each finishes what is under way first.
+    /// Restarts these tasks, one after the other: each finishes what is under way first. Broken off when something else is wanted that ends
+    /// them all.
     async fn restart_tasks(&mut self, tasks: Vec<u32>) {
-        let _ = tasks;
+        for task in tasks {
+            let Some(mut running) = self.running.take() else { return };
+            tokio::select! {
+                restarted = running.restart_task(task) => {
+                    if let Err(error) = restarted {
+                        tracing::error!(connector = self.name, task, error = crate::trace(&error), "task could not be restarted");
+                    }
+                }
+                () = self.until_outdated() => {}
+            }
+            self.running = Some(running);
+        }
+    }
+
+    /// Waits until what is being carried out is not what is wanted any more.
+    async fn until_outdated(&mut self) {
+        while self.wanted.changed().await.is_ok() {
+            // Looked at again when this is over.
+            self.wanted.mark_changed();
+            if self.is_outdated() {
+                return;
+            }
+            tokio::time::sleep(STOP_POLL).await;
+        }
     }
 
     /// Stops what runs, and waits for its end, but no longer than it may take.
@@ -201,7 +255,7 @@ impl Keeper {
         let Some(running) = self.running.take() else { return };
         self.shared.swaps.remove(&self.name);
         running.stop();
-        let deadline = Instant::now() + self.shared.worker.shutdown_timeout + LEAVE_TIME;
+        let deadline = Instant::now() + self.shared.worker.stop_time();
         let mut report = Instant::now() + STOP_REPORT;
         while !running.pending().is_empty() && Instant::now() < deadline {
             if Instant::now() >= report {

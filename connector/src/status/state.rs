@@ -9,6 +9,10 @@ pub enum TaskState {
     Starting,
     /// Records flow, or would if there were any.
     Running,
+    /// It takes no records, because somebody wants that; its place in the group is kept.
+    Paused,
+    /// It is to start again, and its end is waited for.
+    Restarting,
     /// A server is away or fails; the data waits and is sent again by itself.
     Retrying {
         /// What failed, for a person.
@@ -56,6 +60,8 @@ impl TaskState {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
             Self::Retrying { .. } => "retrying",
             Self::Held { .. } => "held",
             Self::Failed { .. } => "failed",
@@ -69,6 +75,8 @@ impl TaskState {
         match self {
             Self::Starting => Some("unassigned"),
             Self::Running | Self::Retrying { .. } | Self::Held { .. } => Some("running"),
+            Self::Paused => Some("paused"),
+            Self::Restarting => Some("restarting"),
             Self::Failed { .. } => Some("failed"),
             Self::Stopped => None,
         }
@@ -79,7 +87,7 @@ impl TaskState {
         match self {
             Self::Retrying { reason, .. } | Self::Held { reason, .. } => Some(reason),
             Self::Failed { trace } => Some(trace),
-            Self::Starting | Self::Running | Self::Stopped => None,
+            Self::Starting | Self::Running | Self::Paused | Self::Restarting | Self::Stopped => None,
         }
     }
 

@@ -17,7 +17,7 @@ use super::desk::ControlDesk;
 use super::gates::Gates;
 use super::history::{Fared, History, Source};
 use super::now_ms;
-use super::service::{Done, Request, SwapHandle, WAITING_MAX, lock};
+use super::service::{Begins, Done, Request, SwapHandle, WAITING_MAX, lock};
 use super::shelf::Shelf;
 use super::shown::{Running, Shown};
 use super::start::First;
@@ -188,6 +188,10 @@ impl Worker {
                 Ok(Request::RollBack(answer)) => {
                     let _ = answer.send(self.roll_back());
                 }
+                Ok(Request::Task(task, desk, answer)) => {
+                    // Who asked may have been told to stop meanwhile; then the desk is over.
+                    let _ = answer.send(self.begin_task(task, desk));
+                }
                 Ok(Request::LookNow | Request::Trial | Request::Stop) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -201,6 +205,14 @@ impl Worker {
         self.settle();
         self.history.stop(now_ms());
         self.save();
+    }
+
+    /// A task begins anew: with what the others run.
+    fn begin_task(&mut self, task: u32, desk: ControlDesk) -> Begins {
+        self.settle();
+        self.desks[task as usize] = desk;
+        let trial = self.trial.as_ref().map(|on_trial| (on_trial.module.clone(), Arc::clone(&on_trial.trial)));
+        Begins { stable: self.stable.clone(), trial }
     }
 
     fn look_if_asked(&mut self, watch: Option<&FileWatch>) {

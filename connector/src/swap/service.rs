@@ -4,17 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::desk::ControlDesk;
 use super::shadow::Report;
 use super::shown::{Shown, TransformState};
+use super::trial::Trial;
 use super::watch::Seen;
+use crate::transform::engine::Module;
 
 /// Requests that may wait for a connector's controller. Each may take as long as a compilation.
 pub(super) const WAITING_MAX: usize = 8;
+
+/// How long a controller is left alone that has too much to do.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A connector's hot swap, for whoever wants to change or see its transform. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -115,6 +122,15 @@ pub enum Gate {
     State,
 }
 
+/// What a task begins with.
+#[derive(Debug)]
+pub struct Begins {
+    /// The version that runs, or that the other falls back on.
+    pub stable: Module,
+    /// The one on probation.
+    pub trial: Option<(Module, Arc<Trial>)>,
+}
+
 /// To a controller.
 #[derive(Debug)]
 pub(super) enum Request {
@@ -124,6 +140,8 @@ pub(super) enum Request {
     Swap(Candidate, Answer),
     /// Go back to the version before.
     RollBack(Answer),
+    /// A task begins anew, at the other side of this desk: what is it to run?
+    Task(u32, ControlDesk, oneshot::Sender<Begins>),
     /// Look at the file now.
     LookNow,
     /// Something has become of the trial.
@@ -206,6 +224,21 @@ impl SwapHandle {
     /// What runs, what ran.
     pub fn state(&self) -> TransformState {
         lock(&self.shown).state()
+    }
+
+    /// A task begins anew, at the other side of `desk`: from now on that gets the orders for it. What it is to begin with; `None` if the
+    /// connector is stopping. Waits while a candidate is taken through the gates.
+    pub async fn begin_task(&self, task: u32, desk: ControlDesk) -> Option<Begins> {
+        let (answer, begins) = oneshot::channel();
+        let mut request = Request::Task(task, desk, answer);
+        loop {
+            request = match self.requests.try_send(request) {
+                Ok(()) => return begins.await.ok(),
+                Err(TrySendError::Disconnected(_)) => return None,
+                Err(TrySendError::Full(request)) => request,
+            };
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
     }
 
     async fn ask(&self, request: impl FnOnce(Answer) -> Request) -> Result<Done, Refused> {

@@ -1,10 +1,13 @@
 //! What an operator sees.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::support::http;
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
 use crate::support::points::Record;
+use crate::support::services;
 use crate::support::sluice::{Connector, Sluice};
 
 const NUM_PRICES: usize = 5_000;
@@ -93,6 +96,97 @@ fn connect_names_are_there_as_strimzi_spells_them() {
     assert_eq!(sum("kafka_connect_connector_task_offset_commit_success_percentage"), 1.0);
     assert_eq!(metrics.sum("kafka_connect_connector_task_status", &[&label, "status=\"running\""]), 1.0);
     assert_eq!(metrics.sum("kafka_connect_worker_connector_count", &[]), 1.0);
+    for name in [
+        "kafka_connect_sink_task_sink_record_read_rate",
+        "kafka_connect_sink_task_sink_record_send_rate",
+        "kafka_connect_sink_task_put_batch_max_time_ms",
+        "kafka_connect_sink_task_offset_commit_seq_no",
+        "kafka_connect_sink_task_offset_commit_completion_rate",
+        "kafka_connect_connector_task_offset_commit_max_time_ms",
+        "kafka_connect_connector_task_running_ratio",
+        "kafka_connect_connector_task_batch_size_max",
+    ] {
+        assert!(sum(name) > 0.0, "{name}");
+    }
+    assert_eq!(metrics.sum("kafka_connect_worker_connector_startup_success_total", &[]), 1.0);
+    assert_eq!(metrics.sum("kafka_connect_worker_task_startup_success_total", &[]), 1.0);
+    let client = format!("clientid=\"connector-consumer-{}-0\"", connector.name);
+    sluice.until("the consumer's lag to be none", |sluice| {
+        match sluice.metrics().find("kafka_consumer_fetch_manager_records_lag", &[&client, "partition=\"1\""]) {
+            Some(0.0) => Ok(()),
+            lag => Err(lag),
+        }
+    });
+    sluice.stop();
+}
+
+#[test]
+fn a_connector_that_fails_to_start_is_told_and_nothing_is_left_of_a_deleted_one() {
+    let topic = Topic::create("deleted", 1);
+    let database = Database::create("deleted");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    let mut sluice = Sluice::start_with(&[], &["--bootstrap-servers", services::kafka()]);
+    let url = sluice.url(&format!("/connectors/{}", connector.name));
+    let put = |connector: &Connector| {
+        let lines = connector.properties();
+        let config: BTreeMap<&str, &str> = lines.lines().map(|line| line.split_once('=').unwrap()).collect();
+        let body = serde_json::to_vec(&config).unwrap();
+        let answer =
+            http::send("PUT", &format!("{url}/config"), &[("content-type", "application/json")], &body).unwrap();
+        assert!(answer.status / 100 == 2, "{answer:?}");
+    };
+    let label = format!("connector=\"{}\"", connector.name);
+    let status = |sluice: &Sluice, status: &str| {
+        sluice.metrics().find("kafka_connect_connector_status", &[&label, &format!("status=\"{status}\"")]).ok_or(())
+    };
+    put(&connector.clone().set("transform.module", "/no/such/module.wasm"));
+    sluice.until("the alert's series", |sluice| status(sluice, "failed"));
+    let started = |sluice: &Sluice, how: &str| {
+        sluice.metrics().sum(&format!("kafka_connect_worker_connector_startup_{how}_total"), &[])
+    };
+    assert_eq!((started(&sluice, "success"), started(&sluice, "failure")), (0.0, 1.0));
+
+    put(&connector);
+    topic.produce(&[Record::price(0, 1, "BTC-USD", "1")]);
+    sluice.until("the record to be counted", |sluice| {
+        let read = sluice.metrics().find("kafka_connect_sink_task_sink_record_read_total", &[&label, "task=\"0\""]);
+        if read == Some(1.0) { Ok(()) } else { Err(read) }
+    });
+    sluice.until("the connector to be running", |sluice| status(sluice, "running"));
+    assert_eq!((started(&sluice, "success"), started(&sluice, "attempts")), (1.0, 2.0));
+    assert_eq!(http::send("DELETE", &url, &[], b"").unwrap().status, 204);
+    sluice.until("nothing to be left of it", |sluice| {
+        let text = sluice.get("/metrics").body;
+        if text.contains(&connector.name) { Err(text) } else { Ok(()) }
+    });
+    sluice.stop();
+}
+
+#[test]
+fn a_log_level_changes_while_records_flow() {
+    let topic = Topic::create("loglevel", 1);
+    let database = Database::create("loglevel");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("readiness", Sluice::ready);
+    let set = |sluice: &Sluice, level: &str| {
+        let url = sluice.url("/admin/loggers/sluice.pipeline");
+        let body = format!("{{\"level\": \"{level}\"}}");
+        let answer = http::send("PUT", &url, &[("content-type", "application/json")], body.as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    // The tests' own level is debug.
+    set(&sluice, "info");
+    let group = topic.group(&connector.name);
+    topic.produce(&[Record::price(0, 1, "BTC-USD", "1")]);
+    sluice.until("the first record to be committed", |_| group.at_end());
+    // The place of this line has been passed by now, with its level off.
+    assert!(sluice.logged(&["offsets sent"]).is_err());
+    set(&sluice, "debug");
+    topic.produce(&[Record::price(0, 2, "BTC-USD", "2")]);
+    sluice.until("a line of the level that was switched on", |sluice| {
+        sluice.logged(&["DEBUG", "offsets sent", &connector.name])
+    });
     sluice.stop();
 }
 

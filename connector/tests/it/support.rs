@@ -15,3 +15,4 @@ pub(crate) mod sluice;
 pub(crate) mod swap;
 pub(crate) mod victoria;
 pub(crate) mod wait;
+pub(crate) mod worker;

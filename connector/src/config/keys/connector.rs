@@ -160,6 +160,14 @@ pub const CONNECTOR: &[Key] = &[
     key("errors.log.include.messages", Bool, Value("false"), "Whether that log says which record it was: topic, partition, offset, timestamp."),
     key("errors.budget.max", Int(0, i64::MAX), Value("0"), "More refused records than this within errors.budget.window.ms stop the task, whatever the tolerance; 0 is no limit."),
     key("errors.budget.window.ms", Int(1, DAY_MS), Value("60000"), "The time in which errors.budget.max counts."),
+    key(
+        "errors.restart.backoff.ms",
+        Int(0, DAY_MS),
+        Value("0"),
+        "The pause after which a failed task starts again by itself, doubled each time; 0 for never, as in Connect. Only after what may mend by \
+         itself (brokers, topics), not after a refused record or a wrong setting.",
+    ),
+    key("errors.restart.backoff.max.ms", Int(1, DAY_MS), Value("300000"), "The longest such pause."),
     key("offset.flush.interval.ms", Int(1, DAY_MS), Value("5000"), "How often offsets are committed."),
     key(
         "stall.timeout.ms",

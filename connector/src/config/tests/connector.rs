@@ -176,12 +176,15 @@ fn errors_are_as_kafka_connect_has_them() {
         retry_delay_max: Duration::from_secs(60),
         log: false,
         log_messages: false,
+        restart: None,
         budget: None,
     };
     assert_eq!(errors(&[]), defaults);
     let letters = errors(&[(TOPIC, "dlq"), (HEADERS, "True")]).dead_letters.unwrap();
     assert_eq!(letters, DeadLettersConfig { topic: "dlq".into(), replication_factor: 3, context_headers: true });
     assert_eq!(errors(&[("errors.retry.timeout", "-1")]).retry_timeout, None);
+    let restart = errors(&[("errors.restart.backoff.ms", "500")]).restart.unwrap();
+    assert_eq!((restart.backoff, restart.max), (Duration::from_millis(500), Duration::from_secs(300)));
     let budget = errors(&[("errors.budget.max", "5"), ("errors.budget.window.ms", "1000")]).budget.unwrap();
     assert_eq!((budget.max.get(), budget.window), (5, Duration::from_secs(1)));
 

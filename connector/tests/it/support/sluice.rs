@@ -79,6 +79,11 @@ impl Connector {
         self
     }
 
+    /// All that is set.
+    pub(crate) fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
     /// As a file has it.
     pub(crate) fn properties(&self) -> String {
         self.settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
