@@ -74,8 +74,8 @@ impl Side {
     /// Sluice without any connector, on the tests' Kafka and InfluxDB.
     pub(super) fn sluice() -> Self {
         let database = Database::create("golden");
-        let prefix = unique("golden-");
-        let prefix = format!("connect.group.prefix={prefix}");
+        let groups = unique("golden");
+        let prefix = format!("connect.group.prefix={groups}-");
         let arguments = ["--bootstrap-servers", services::kafka(), "--set", &prefix];
         let process = Sluice::start_with(&[], &arguments);
         let url = process.url("");
