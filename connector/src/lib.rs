@@ -43,6 +43,7 @@ pub mod dlq;
 pub mod fuzz;
 pub mod metrics;
 pub mod pipeline;
+pub mod plugins;
 pub mod points;
 pub mod record;
 pub mod registry;
