@@ -42,6 +42,7 @@ pub mod dlq;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod metrics;
+pub mod offsets;
 pub mod pipeline;
 pub mod plugins;
 pub mod points;
