@@ -9,6 +9,7 @@
 
 mod connector;
 mod cross;
+pub(crate) mod ere;
 mod errors;
 pub mod kafka;
 pub mod keys;
@@ -37,6 +38,7 @@ pub use load::{ConfigError, Fault, load};
 pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};
 pub use providers::Providers;
+pub(crate) use secret::shown;
 pub use secret::{Secret, is_secret, redacted};
 pub use swap::{CompileLimits, PolicyConfig, ShadowRequire, SwapConfig};
 pub use worker::{ENV_PREFIX, WorkerConfig};

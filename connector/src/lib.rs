@@ -44,6 +44,7 @@ pub mod fuzz;
 pub mod metrics;
 pub mod offsets;
 pub mod pipeline;
+pub mod plugins;
 pub mod points;
 pub mod record;
 pub mod registry;

@@ -58,18 +58,18 @@ pub struct System;
 
 /// A value with its placeholders replaced.
 #[derive(Default)]
-pub(super) struct Resolved {
-    pub(super) value: String,
+pub(crate) struct Resolved {
+    pub(crate) value: String,
     /// Whether there was a provider nobody knows; such placeholders are kept as they are, as in Connect. Which one is not told: a
     /// password may hold `${…}` by chance.
-    pub(super) has_unknown: bool,
+    pub(crate) has_unknown: bool,
 }
 
 /// Replaces every placeholder of one value.
 ///
 /// # Errors
 /// What could not be looked up, all of it.
-pub(super) fn resolve(text: &str, resolver: &dyn Resolve) -> Result<Resolved, Vec<String>> {
+pub(crate) fn resolve(text: &str, resolver: &dyn Resolve) -> Result<Resolved, Vec<String>> {
     let (mut done, mut errors) = (Resolved::default(), Vec::new());
     let mut rest = text;
     while let Some(start) = rest.find("${") {
