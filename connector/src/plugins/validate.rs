@@ -147,6 +147,10 @@ fn place(form: &mut Form<'_>, problems: Problems, mut said: [Option<&'static str
         } else if !is_said(form, key) {
             let what = text(form, &problem);
             form.error(key, &what);
+            // A misspelt name of a password may be anywhere, as in `consumer.override.sasl.pasword`.
+            if problem.value.is_none() {
+                form.hide(key);
+            }
         }
     }
 }
