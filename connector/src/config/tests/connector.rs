@@ -162,6 +162,9 @@ fn what_has_no_effect_is_refused_or_warned_of_but_never_swallowed() {
         ("connector.class", "InfluxSink"),
     ];
     assert_eq!(warned(check(&silent)), [] as [&str; 0]);
+    for class in crate::plugins::ALIASES {
+        assert_eq!(warned(check(&[("connector.class", class)])), [] as [&str; 0]);
+    }
 }
 
 #[test]
@@ -197,6 +200,8 @@ fn errors_are_as_kafka_connect_has_them() {
     assert_eq!(warned(check(&[("producer.override.acks", "1")])), ["producer.override.*"]);
     assert_eq!(wrong(check(&[(TOPIC, "a b")])), [TOPIC]);
     assert_eq!(wrong(check(&[("topics", "a, prices"), (TOPIC, "prices")])), [TOPIC], "it would go round for ever");
+    let regex = [("topics", ""), ("topics.regex", "pri.*"), (TOPIC, "prices")];
+    assert_eq!(wrong(check(&regex)), [TOPIC], "likewise");
 }
 
 #[test]

@@ -96,101 +96,151 @@ fn error_counts_of_kafka_connects_own_test() {
     }
 }
 
+/// A setting, what is given for it, and what is told of which settings.
+type Case = (&'static str, Option<&'static str>, &'static [(&'static str, &'static str)]);
+
+const CONNECTS: &[Case] = &[
+    (
+        "tasks.max",
+        Some("abc"),
+        &[
+            ("tasks.max", "Invalid value abc for configuration tasks.max: Not a number of type INT"),
+            ("tasks.max", "Invalid value null for configuration tasks.max: Value must be non-null"),
+        ],
+    ),
+    (
+        "tasks.max",
+        Some(""),
+        &[
+            ("tasks.max", "Invalid value  for configuration tasks.max: Not a number of type INT"),
+            ("tasks.max", "Invalid value null for configuration tasks.max: Value must be non-null"),
+        ],
+    ),
+    (
+        "tasks.max",
+        Some("99999999999"),
+        &[
+            ("tasks.max", "Invalid value 99999999999 for configuration tasks.max: Not a number of type INT"),
+            ("tasks.max", "Invalid value null for configuration tasks.max: Value must be non-null"),
+        ],
+    ),
+    ("tasks.max", Some("0"), &[("tasks.max", "Invalid value 0 for configuration tasks.max: Value must be at least 1")]),
+    (
+        "tasks.max",
+        None,
+        &[("tasks.max", "Invalid value null for configuration tasks.max: Value must be non-null"), ("tasks.max", NULL)],
+    ),
+    (
+        "tasks.max.enforce",
+        Some("maybe"),
+        &[(
+            "tasks.max.enforce",
+            "Invalid value maybe for configuration tasks.max.enforce: Expected value to be either true or false",
+        )],
+    ),
+    (
+        "errors.log.enable",
+        Some("x"),
+        &[(
+            "errors.log.enable",
+            "Invalid value x for configuration errors.log.enable: Expected value to be either true or false",
+        )],
+    ),
+    ("errors.log.enable", None, &[("errors.log.enable", NULL)]),
+    (
+        "errors.retry.timeout",
+        Some("1.5"),
+        &[(
+            "errors.retry.timeout",
+            "Invalid value 1.5 for configuration errors.retry.timeout: Not a number of type LONG",
+        )],
+    ),
+    (
+        "errors.deadletterqueue.topic.replication.factor",
+        Some("many"),
+        &[(
+            "errors.deadletterqueue.topic.replication.factor",
+            "Invalid value many for configuration errors.deadletterqueue.topic.replication.factor: Not a number of type SHORT",
+        )],
+    ),
+    (
+        "errors.tolerance",
+        Some("ALL"),
+        &[(
+            "errors.tolerance",
+            "Invalid value ALL for configuration errors.tolerance: String must be one of: none, all",
+        )],
+    ),
+    (
+        "errors.tolerance",
+        None,
+        &[
+            (
+                "errors.tolerance",
+                "Invalid value null for configuration errors.tolerance: String must be one of: none, all",
+            ),
+            ("errors.tolerance", NULL),
+        ],
+    ),
+    (
+        "config.action.reload",
+        Some("maybe"),
+        &[(
+            "config.action.reload",
+            "Invalid value maybe for configuration config.action.reload: String must be one of: none, restart",
+        )],
+    ),
+    ("name", Some("  "), &[("name", "Invalid value  for configuration name: String may not be empty")]),
+    (
+        "name",
+        Some("d\te\u{7f}"),
+        &[(
+            "name",
+            "Invalid value d\te\u{7f} for configuration name: String may not contain control sequences but had the following ASCII chars: 9, 127",
+        )],
+    ),
+    ("name", None, &[("name", NULL)]),
+    ("topics", Some(""), &[("topics", NEITHER), ("topics.regex", NEITHER)]),
+    ("topics", None, &[("topics", NEITHER), ("topics", NULL), ("topics.regex", NEITHER)]),
+    ("topics.regex", Some("a.*"), &[("topics", BOTH), ("topics.regex", BOTH)]),
+    (
+        DEAD_LETTERS,
+        Some("crypto"),
+        &[(
+            "topics",
+            "The DLQ topic 'crypto' may not be included in the list of topics ('topics=[crypto]') consumed by the connector",
+        )],
+    ),
+    (
+        "key.converter",
+        Some("NoSuch"),
+        &[("key.converter", "Invalid value NoSuch for configuration key.converter: Class NoSuch could not be found.")],
+    ),
+    (
+        "transforms",
+        Some("a,a"),
+        &[("transforms", "Invalid value [a, a] for configuration transforms: Duplicate alias provided.")],
+    ),
+    (
+        "transforms",
+        None,
+        &[
+            ("transforms", "Invalid value null for configuration transforms: entry must be non null"),
+            ("transforms", NULL),
+        ],
+    ),
+    (
+        "predicates",
+        Some("p"),
+        &[("predicates.p.type", "Missing required configuration \"predicates.p.type\" which has no default value.")],
+    ),
+    ("x.null", None, &[("x.null", NULL)]),
+];
+
 #[test]
 fn connects_settings_are_judged_in_connects_words() {
-    let number = |key: &'static str, value: &str, of: &str| {
-        (key, format!("Invalid value {value} for configuration {key}: Not a number of type {of}"))
-    };
-    let no_number = "Invalid value null for configuration tasks.max: Value must be non-null";
-    let word = |key: &'static str, value: &str, words: &str| {
-        (key, format!("Invalid value {value} for configuration {key}: String must be one of: {words}"))
-    };
-    let flag = |key: &'static str, value: &str| {
-        (key, format!("Invalid value {value} for configuration {key}: Expected value to be either true or false"))
-    };
-    let said = |key: &'static str, error: &str| (key, error.to_owned());
-    let cases: Vec<(&str, Option<&str>, Vec<(&str, String)>)> = vec![
-        ("tasks.max", Some("abc"), vec![number("tasks.max", "abc", "INT"), said("tasks.max", no_number)]),
-        ("tasks.max", Some(""), vec![number("tasks.max", "", "INT"), said("tasks.max", no_number)]),
-        (
-            "tasks.max",
-            Some("99999999999"),
-            vec![number("tasks.max", "99999999999", "INT"), said("tasks.max", no_number)],
-        ),
-        (
-            "tasks.max",
-            Some("0"),
-            vec![said("tasks.max", "Invalid value 0 for configuration tasks.max: Value must be at least 1")],
-        ),
-        ("tasks.max", None, vec![said("tasks.max", no_number), said("tasks.max", NULL)]),
-        ("tasks.max.enforce", Some("maybe"), vec![flag("tasks.max.enforce", "maybe")]),
-        ("errors.log.enable", Some("x"), vec![flag("errors.log.enable", "x")]),
-        ("errors.log.enable", None, vec![said("errors.log.enable", NULL)]),
-        ("errors.retry.timeout", Some("1.5"), vec![number("errors.retry.timeout", "1.5", "LONG")]),
-        (
-            "errors.deadletterqueue.topic.replication.factor",
-            Some("many"),
-            vec![number("errors.deadletterqueue.topic.replication.factor", "many", "SHORT")],
-        ),
-        ("errors.tolerance", Some("ALL"), vec![word("errors.tolerance", "ALL", "none, all")]),
-        ("errors.tolerance", None, vec![word("errors.tolerance", "null", "none, all"), said("errors.tolerance", NULL)]),
-        ("config.action.reload", Some("maybe"), vec![word("config.action.reload", "maybe", "none, restart")]),
-        ("name", Some("  "), vec![said("name", "Invalid value  for configuration name: String may not be empty")]),
-        (
-            "name",
-            Some("d\te\u{7f}"),
-            vec![said(
-                "name",
-                "Invalid value d\te\u{7f} for configuration name: String may not contain control sequences but had the following ASCII \
-                 chars: 9, 127",
-            )],
-        ),
-        ("name", None, vec![said("name", NULL)]),
-        ("topics", Some(""), vec![said("topics", NEITHER), said("topics.regex", NEITHER)]),
-        ("topics", None, vec![said("topics", NEITHER), said("topics", NULL), said("topics.regex", NEITHER)]),
-        ("topics.regex", Some("a.*"), vec![said("topics", BOTH), said("topics.regex", BOTH)]),
-        (
-            DEAD_LETTERS,
-            Some("crypto"),
-            vec![said(
-                "topics",
-                "The DLQ topic 'crypto' may not be included in the list of topics ('topics=[crypto]') consumed by the connector",
-            )],
-        ),
-        (
-            "key.converter",
-            Some("NoSuch"),
-            vec![said(
-                "key.converter",
-                "Invalid value NoSuch for configuration key.converter: Class NoSuch could not be found.",
-            )],
-        ),
-        (
-            "transforms",
-            Some("a,a"),
-            vec![said("transforms", "Invalid value [a, a] for configuration transforms: Duplicate alias provided.")],
-        ),
-        (
-            "transforms",
-            None,
-            vec![
-                said("transforms", "Invalid value null for configuration transforms: entry must be non null"),
-                said("transforms", NULL),
-            ],
-        ),
-        (
-            "predicates",
-            Some("p"),
-            vec![said(
-                "predicates.p.type",
-                "Missing required configuration \"predicates.p.type\" which has no default value.",
-            )],
-        ),
-        ("x.null", None, vec![said("x.null", NULL)]),
-    ];
-    for (key, value, expected) in cases {
-        let expected: Vec<(&str, &str)> = expected.iter().map(|(key, error)| (*key, error.as_str())).collect();
-        assert_wrong(&with(&[(key, value)]), &expected);
+    for (key, value, expected) in CONNECTS {
+        assert_wrong(&with(&[(*key, *value)]), expected);
     }
     let given = without(&["topics"], &[("topics.regex", Some("t.*")), (DEAD_LETTERS, Some("tx"))]);
     let matched = "The DLQ topic 'tx' may not be matched by the regex for the topics ('topics.regex=t.*') consumed by the connector";
