@@ -127,6 +127,13 @@ async fn put_config(State(api): State<ApiState>, Path(name): Path<String>, body:
 /// `PATCH /connectors/{name}/config`: `null` takes a setting away.
 async fn patch_config(State(api): State<ApiState>, Path(name): Path<String>, body: Bytes) -> Answer {
     let patch = config_map::parse(&body)?;
+    // Connect takes another name, and has a connector from then on whose configuration says that it is another one.
+    if let Some(Some(other)) = patch.get("name")
+        && *other != name
+    {
+        api.registry.get(&name)?;
+        return Err(other_name(other, &name));
+    }
     let changed = api.registry.patch(&name, &patch).await?;
     Ok(Json(ConnectorInfo::from(&*changed.record)).into_response())
 }
@@ -240,11 +247,13 @@ fn encoded(segment: &str) -> String {
 /// The name among the settings, if it is there, has to be the connector's.
 fn check_name(name: &str, config: &Settings) -> Answer<()> {
     match config.get("name") {
-        Some(Some(other)) if other != name => {
-            Err(RegistryError::OtherName { given: other.clone(), name: name.to_owned() }.into())
-        }
+        Some(Some(other)) if other != name => Err(other_name(other, name)),
         _ => Ok(()),
     }
+}
+
+fn other_name(other: &str, name: &str) -> ApiError {
+    RegistryError::OtherName { given: other.to_owned(), name: name.to_owned() }.into()
 }
 
 fn task_number(task: &str) -> Answer<u32> {

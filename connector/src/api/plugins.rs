@@ -1,7 +1,7 @@
 //! Connect's endpoints for plugins: which there are, what their settings are, and what is wrong with a configuration.
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, put};
 use axum::{Json, Router};
@@ -42,10 +42,15 @@ async fn definitions(
 
 /// `PUT /connector-plugins/{plugin}/config/validate`: 200 whatever is wrong with the settings. Connect answers 500 where it can't find the class, by
 /// accident; the same mistake is 400 where a connector is made, and so it is here.
-async fn validate(Path(plugin): Path<String>, body: Bytes) -> Result<Json<ConfigInfos>, ApiError> {
+async fn validate(
+    State(api): State<ApiState>,
+    Path(plugin): Path<String>,
+    body: Bytes,
+) -> Result<Json<ConfigInfos>, ApiError> {
     let given = config_map::parse(&body)?;
     // Off the async threads: placeholders are looked up in files.
-    let looked = tokio::task::spawn_blocking(move || plugins::validate(&plugin, &given)).await;
+    let providers = api.registry.worker().providers.clone();
+    let looked = tokio::task::spawn_blocking(move || plugins::validate(&plugin, &given, &providers)).await;
     match looked {
         Ok(Ok(infos)) => Ok(Json(infos)),
         Ok(Err(error)) => Err(wrong_class(&error)),

@@ -49,7 +49,7 @@ fn without(keys: &[&str], pairs: Given<'_>) -> Settings {
 }
 
 fn look(given: &Settings) -> ConfigInfos {
-    validate_with("InfluxSink", given, &NOTHING).unwrap()
+    validate("InfluxSink", given, &NOTHING).unwrap()
 }
 
 fn entry<'a>(infos: &'a ConfigInfos, name: &str) -> &'a ConfigInfo {

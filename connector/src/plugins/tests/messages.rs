@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn clients_can_take_the_message_apart() {
     let given = without(&["topics"], &[("tasks.max", Some("0"))]);
-    let error = check_with(&given, &NOTHING).unwrap_err();
+    let error = check(&given, &NOTHING).unwrap_err();
     assert_eq!(
         error.to_string(),
         "Connector configuration is invalid and contains the following 3 error(s):\n\
@@ -20,13 +20,13 @@ fn clients_can_take_the_message_apart() {
 fn classes() {
     for class in ALIASES {
         let given = with(&[("connector.class", Some(class))]);
-        assert_eq!(check_with(&given, &NOTHING).unwrap().config.raw["connector.class"], class);
-        assert_eq!(validate_with("Sink", &given, &NOTHING).unwrap().name, class, "the end of a name is enough");
+        assert_eq!(check(&given, &NOTHING).unwrap().config.raw["connector.class"], class);
+        assert_eq!(validate("Sink", &given, &NOTHING).unwrap().name, class, "the end of a name is enough");
         // The longer name is no end of the shorter.
-        let by_full_name = validate_with(CLASS, &given, &NOTHING);
+        let by_full_name = validate(CLASS, &given, &NOTHING);
         assert_eq!(by_full_name.is_ok(), class == CLASS, "{by_full_name:?}");
     }
-    let told = |plugin: &str, given: &Settings| validate_with(plugin, given, &NOTHING).unwrap_err().to_string();
+    let told = |plugin: &str, given: &Settings| validate(plugin, given, &NOTHING).unwrap_err().to_string();
     let given = with(&[]);
     assert_eq!(told("Other", &given), "Included connector type InfluxSink does not match request type Other");
     let missing = without(&["connector.class", "topics"], &[("influx.token", Some("hunter1")), ("x", None)]);
@@ -36,10 +36,10 @@ fn classes() {
          transform.module=builtin:split-concat, x=null} contains no connector type"
     );
     let null = with(&[("connector.class", None)]);
-    assert!(matches!(check_with(&null, &NOTHING), Err(Refused::Class(ClassError::Missing { .. }))));
+    assert!(matches!(check(&null, &NOTHING), Err(Refused::Class(ClassError::Missing { .. }))));
     for class in ["NoSuch", "influxsink", "", " InfluxSink ", "Sink"] {
         let given = with(&[("connector.class", Some(class))]);
-        let error = check_with(&given, &NOTHING).unwrap_err().to_string();
+        let error = check(&given, &NOTHING).unwrap_err().to_string();
         let start = format!(
             "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {CLASS}"
         );
@@ -57,8 +57,8 @@ fn what_a_placeholder_stands_for_is_used_and_never_told() {
         ("CLASS", "InfluxSink"),
     ]);
     let given = with(&[("tasks.max", Some("${env:TASKS}")), ("connector.class", Some("${env:CLASS}"))]);
-    assert_eq!(check_with(&given, &resolver).unwrap().config.tasks_max.get(), 3);
-    let infos = validate_with("}", &given, &resolver).unwrap();
+    assert_eq!(check(&given, &resolver).unwrap().config.tasks_max.get(), 3);
+    let infos = validate("}", &given, &resolver).unwrap();
     assert_eq!(entry(&infos, "tasks.max").value.value.as_deref(), Some("${env:TASKS}"));
     let wrong: Settings = with(&[
         ("name", Some("${env:NAME}")),
@@ -80,8 +80,8 @@ fn what_a_placeholder_stands_for_is_used_and_never_told() {
         ("consumer.override.sasl.pasword", Some("hunter8")),
         ("transform.config.api.token", Some("hunter9")),
     ]);
-    let infos = validate_with("InfluxSink", &wrong, &resolver).unwrap();
-    let told = format!("{infos:?} {}", check_with(&wrong, &resolver).unwrap_err());
+    let infos = validate("InfluxSink", &wrong, &resolver).unwrap();
+    let told = format!("{infos:?} {}", check(&wrong, &resolver).unwrap_err());
     assert!(!told.contains("hunter"), "{told}");
     let expected = "Invalid value ${env:SECRET} for configuration tasks.max: Not a number of type INT";
     assert_eq!(entry(&infos, "tasks.max").value.errors[0], expected);

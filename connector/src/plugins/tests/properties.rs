@@ -18,10 +18,10 @@ proptest! {
         gone.iter().for_each(|key| _ = given.remove(key));
         given.extend(changes);
         let resolver = Fixed(&[("A", "b")]);
-        let checked = check_with(&given, &resolver);
+        let checked = check(&given, &resolver);
         // `{p}` is the end of the class, whatever it is.
         let plugin = given.get("connector.class").cloned().flatten().unwrap_or_default();
-        match validate_with(&plugin, &given, &resolver) {
+        match validate(&plugin, &given, &resolver) {
             Err(class) => prop_assert_eq!(checked.err(), Some(Refused::Class(class))),
             Ok(infos) => {
                 let shown: Vec<String> = infos.configs.iter().flat_map(|config| config.value.errors.clone()).collect();

@@ -44,7 +44,7 @@ fn nothing_is_wrong_with_the_least_there_is() {
 fn akhq_learns_the_settings_by_a_configuration_of_next_to_nothing() {
     let given = [("connector.class", CLASS), ("topics", "getPlugins")];
     let given: Settings = given.into_iter().map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).collect();
-    let infos = validate(CLASS, &given).unwrap();
+    let infos = validate(CLASS, &given, &NOTHING).unwrap();
     assert_eq!(infos.name, CLASS);
     assert!(infos.configs.iter().all(|config| infos.groups.contains(&config.definition.group)));
     let missing: Vec<&str> = infos
