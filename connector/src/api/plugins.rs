@@ -81,7 +81,16 @@ fn decoded(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::config::WorkerConfig;
+    use crate::registry::{Registry, Target};
+    use crate::services::Services;
+    use crate::status::Board;
 
     #[test]
     fn escapes_of_a_query_are_undone() {
@@ -89,6 +98,36 @@ mod tests {
             [("%5B1,2%29", "[1,2)"), ("a+b", "a b"), ("%zz%", "%zz%"), ("%+1", "% 1"), ("%C3%A4", "ä")]
         {
             assert_eq!(decoded(written), meant);
+        }
+    }
+
+    #[tokio::test]
+    async fn placeholders_are_looked_up_only_where_the_worker_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = folder.path().join("secrets.properties");
+        std::fs::write(&secrets, "ms=5").unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        for (allowed, may) in [(folder.path(), true), (elsewhere.path(), false)] {
+            let allowed = allowed.to_str().unwrap().to_owned();
+            let worker = BTreeMap::from([("config.providers.allowed.paths".to_owned(), allowed)]);
+            let worker = Arc::new(WorkerConfig::check(&worker, [], &BTreeMap::new()).unwrap().config);
+            let registry = Registry::new(worker, Services::bare(), Board::new(), None, false);
+            let config = serde_json::json!({
+                "connector.class": "InfluxSink",
+                "name": "n",
+                "topics": "prices",
+                "transform.module": "builtin:split-concat",
+                "transform.timeout.ms": format!("${{file:{}:ms}}", secrets.display()),
+                "influx.url": "http://localhost:8086",
+                "influx.database": "prices",
+            });
+            let body = config.to_string();
+            let api = ApiState::new(registry.clone(), "here:8083");
+            let answer = validate(State(api), Path("InfluxSink".to_owned()), Bytes::from(body.clone())).await;
+            let Ok(Json(infos)) = answer else { panic!("not looked at") };
+            assert_eq!(infos.error_count == 0, may, "{infos:?}");
+            let given = config_map::parse(body.as_bytes()).unwrap();
+            assert_eq!(registry.create("n", given, Target::Stopped).await.is_ok(), may);
         }
     }
 }

@@ -200,8 +200,13 @@ fn errors_are_as_kafka_connect_has_them() {
     assert_eq!(warned(check(&[("producer.override.acks", "1")])), ["producer.override.*"]);
     assert_eq!(wrong(check(&[(TOPIC, "a b")])), [TOPIC]);
     assert_eq!(wrong(check(&[("topics", "a, prices"), (TOPIC, "prices")])), [TOPIC], "it would go round for ever");
-    let regex = [("topics", ""), ("topics.regex", "pri.*"), (TOPIC, "prices")];
-    assert_eq!(wrong(check(&regex)), [TOPIC], "likewise");
+    for (pattern, takes) in
+        [("pri.*", true), ("[[:alpha:]]+|x", true), ("pri", false), ("x|price", false), ("((p{255}){255}){255}", false)]
+    {
+        let settings = with(&[("topics", ""), ("topics.regex", pattern), (TOPIC, "prices")]);
+        let result = ConnectorConfig::check_with(&settings, &Fixed(&[]));
+        assert_eq!(result.is_err_and(|problems| problems.problems[0].key == TOPIC), takes, "{pattern}");
+    }
 }
 
 #[test]
