@@ -15,6 +15,7 @@ mod health;
 mod loggers;
 mod negotiate;
 mod offsets;
+mod plugins;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -120,9 +121,9 @@ pub async fn serve(
 
 /// Every path, and who answers it.
 fn routes() -> Router<ApiState> {
-    let connect =
-        connectors::routes().merge(offsets::routes()).merge(loggers::routes()).layer(from_fn(negotiate::json_only));
+    let connect = connectors::routes().merge(offsets::routes()).merge(plugins::routes()).merge(loggers::routes());
     connect
+        .layer(from_fn(negotiate::json_only))
         .route("/", get(handlers::root))
         .route("/health", get(handlers::health))
         .route("/health/live", get(handlers::live))

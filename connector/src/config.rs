@@ -9,7 +9,6 @@
 
 mod connector;
 mod cross;
-pub(crate) mod ere;
 mod errors;
 pub mod kafka;
 pub mod keys;
@@ -33,6 +32,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use connector::subscribes;
 pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig, RestartConfig};
 pub use load::{ConfigError, Fault, load};
 pub(crate) use load::{parse_json, parse_properties};

@@ -33,7 +33,9 @@ impl From<RegistryError> for ApiError {
         let status = match &error {
             RegistryError::Unknown(_) | RegistryError::UnknownTask { .. } => StatusCode::NOT_FOUND,
             RegistryError::Exists(_) => StatusCode::CONFLICT,
-            RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
+            RegistryError::Invalid(_) | RegistryError::Refused(_) | RegistryError::OtherName { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             RegistryError::FromFile(_) => StatusCode::FORBIDDEN,
             RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             RegistryError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
