@@ -35,6 +35,7 @@ pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig, Restar
 pub use load::{ConfigError, Fault, load};
 pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};
+pub(crate) use secret::shown;
 pub use secret::{Secret, is_secret, redacted};
 pub use swap::{CompileLimits, PolicyConfig, ShadowRequire, SwapConfig};
 pub use worker::{ENV_PREFIX, WorkerConfig};
