@@ -14,6 +14,7 @@ mod handlers;
 mod health;
 mod loggers;
 mod negotiate;
+mod page;
 mod query;
 #[cfg(test)]
 mod tests;
