@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint doc bench fuzz services setup setup-services
+.PHONY: help demo test golden golden-doc soak lint doc bench fuzz services setup setup-services
 
 # In CI a lock file that is not up to date is an error.
 LOCKED := $(if $(CI),--locked)
@@ -21,7 +21,7 @@ SOAK_SCHEDULES ?= 2000000
 SOAK_INPUTS ?= 1000000
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 demo: setup ## live prices through the whole path, no service needed; options in DEMO_ARGS="--duration-s 10"
 	cargo run $(LOCKED) --package sluice -- demo $(DEMO_ARGS)
@@ -30,6 +30,13 @@ test: setup setup-services ## everything, against real services that it fetches 
 	$(if $(filter influxdb,$(SERVICES)),docker/local/test)
 	cargo test $(GUESTS) --workspace
 	cargo test $(LOCKED) --workspace
+
+golden: setup ## ask Kafka Connect 4.1 anew what it answers to the script in connector/tests/golden; it is fetched for that
+	docker/local/services fetch kafka connect
+	cargo test $(LOCKED) --package sluice --test it golden::record -- --ignored
+
+golden-doc: setup ## make the table in docs/CONNECT-REST.md from connector/tests/golden/differences.json
+	cargo test $(LOCKED) --package sluice --test it golden::write_document -- --ignored
 
 soak: setup setup-services ## minutes of the model, the fuzz targets and the fault matrix; again with SLUICE_SOAK_SEED=, SLUICE_SOAK_ROUNDS= (30)
 	SLUICE_MODEL_SCHEDULES=$(SOAK_SCHEDULES) SLUICE_FUZZ_INPUTS=$(SOAK_INPUTS) cargo test $(LOCKED) --package sluice --lib -- pipeline::model fuzz::tests

@@ -1,8 +1,8 @@
 //! The HTTP server: Kafka Connect's REST API as far as it is built, health, metrics, and our own additions under
 //! `/sluice`.
 //!
-//! `api/handlers.rs` has one function per endpoint, `api/connectors.rs` those of connectors, `api/transform.rs` those of hot swap, `api/loggers.rs` those of
-//! log levels, `api/health.rs` what "healthy", "live" and "ready" mean, `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one
+//! `api/handlers.rs` has one function per endpoint, `api/connectors.rs` those of connectors, `api/transform.rs` those of hot swap, `api/offsets.rs` those of
+//! committed offsets, `api/loggers.rs` those of log levels, `api/health.rs` what "healthy", "live" and "ready" mean, `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one
 //! shape of every error. A new endpoint is a line in `routes` and a function in `handlers`.
 
 mod body;
@@ -14,6 +14,7 @@ mod handlers;
 mod health;
 mod loggers;
 mod negotiate;
+mod offsets;
 mod page;
 mod query;
 #[cfg(test)]
@@ -60,6 +61,8 @@ pub struct ApiState {
     registry: Registry,
     /// `host:port` of this worker, as others reach it.
     worker_id: Arc<str>,
+    /// Whose turn it is to ask Kafka for offsets.
+    turns: offsets::Turns,
     stall_after: Duration,
     loggers: Loggers,
 }
@@ -68,7 +71,13 @@ impl ApiState {
     /// The state of this worker's API; shows the board in the metrics, too. `worker_id`: `host:port` of this worker, as others reach it.
     pub fn new(registry: Registry, worker_id: &str) -> Self {
         registry.services().metrics().show_board(registry.board());
-        Self { registry, worker_id: worker_id.into(), stall_after: STALL_AFTER, loggers: Loggers::of_process() }
+        Self {
+            registry,
+            worker_id: worker_id.into(),
+            turns: offsets::Turns::default(),
+            stall_after: STALL_AFTER,
+            loggers: Loggers::of_process(),
+        }
     }
 
     /// Calls a task stuck after another time than [`STALL_AFTER`].
@@ -112,7 +121,8 @@ pub async fn serve(
 
 /// Every path, and who answers it.
 fn routes() -> Router<ApiState> {
-    let connect = connectors::routes().merge(loggers::routes()).layer(from_fn(negotiate::json_only));
+    let connect =
+        connectors::routes().merge(offsets::routes()).merge(loggers::routes()).layer(from_fn(negotiate::json_only));
     connect
         .route("/", get(handlers::root))
         .route("/health", get(handlers::health))

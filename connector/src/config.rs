@@ -9,6 +9,7 @@
 
 mod connector;
 mod cross;
+pub(crate) mod ere;
 mod errors;
 pub mod kafka;
 pub mod keys;
@@ -16,6 +17,7 @@ mod librdkafka;
 mod load;
 mod problem;
 mod properties;
+mod providers;
 mod read;
 pub mod resolve;
 mod secret;
@@ -35,6 +37,7 @@ pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig, Restar
 pub use load::{ConfigError, Fault, load};
 pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};
+pub use providers::Providers;
 pub(crate) use secret::shown;
 pub use secret::{Secret, is_secret, redacted};
 pub use swap::{CompileLimits, PolicyConfig, ShadowRequire, SwapConfig};

@@ -83,7 +83,7 @@ fn run(args: &RunArgs) -> ExitCode {
         Ok(kept) => kept,
         Err(error) => return fail(FAILED, &error),
     };
-    let files = match validate::prepare(&services, &args.connectors, &worker.plugin_path, (&kept, args.adopt)) {
+    let files = match validate::prepare(&services, &args.connectors, &worker, (&kept, args.adopt)) {
         Ok(files) => files,
         Err(error) => return fail(USAGE, &error),
     };

@@ -347,7 +347,8 @@ impl Registry {
 
     /// Off the async threads: placeholders are looked up in files.
     async fn check(&self, config: BTreeMap<String, String>) -> Result<Checked<ConnectorConfig>, RegistryError> {
-        let check = move || ConnectorConfig::check(&config).map_err(RegistryError::Invalid);
+        let providers = self.shared.worker.providers.clone();
+        let check = move || ConnectorConfig::check_with(&config, &providers).map_err(RegistryError::Invalid);
         tokio::task::spawn_blocking(check).await.map_err(|_| RegistryError::Stopping)?
     }
 

@@ -91,31 +91,31 @@ async fn create(State(api): State<ApiState>, body: Bytes) -> Answer {
     };
     let config = without_nulls(config_map::flat(field("config"), "config")?)?;
     check_name(&name, &config)?;
-    let record = api.registry.create(&name, config, target).await.map_err(answer)?;
+    let record = api.registry.create(&name, config, target).await?;
     Ok(created(&record))
 }
 
 /// `GET /connectors/{name}`.
 async fn info(State(api): State<ApiState>, Path(name): Path<String>) -> Answer<Json<ConnectorInfo>> {
-    Ok(Json(ConnectorInfo::from(&*api.registry.get(&name).map_err(answer)?)))
+    Ok(Json(ConnectorInfo::from(&*api.registry.get(&name)?)))
 }
 
 /// `DELETE /connectors/{name}`.
 async fn delete(State(api): State<ApiState>, Path(name): Path<String>) -> Answer<StatusCode> {
-    api.registry.delete(&name).await.map_err(answer)?;
+    api.registry.delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /connectors/{name}/config`: what was put, word for word.
 async fn config(State(api): State<ApiState>, Path(name): Path<String>) -> Answer<Json<BTreeMap<String, String>>> {
-    Ok(Json(api.registry.get(&name).map_err(answer)?.config.clone()))
+    Ok(Json(api.registry.get(&name)?.config.clone()))
 }
 
 /// `PUT /connectors/{name}/config`.
 async fn put_config(State(api): State<ApiState>, Path(name): Path<String>, body: Bytes) -> Answer {
     let config = without_nulls(config_map::parse(&body)?)?;
     check_name(&name, &config)?;
-    let changed = api.registry.put(&name, config).await.map_err(answer)?;
+    let changed = api.registry.put(&name, config).await?;
     if changed.created {
         Ok(created(&changed.record))
     } else {
@@ -126,7 +126,14 @@ async fn put_config(State(api): State<ApiState>, Path(name): Path<String>, body:
 /// `PATCH /connectors/{name}/config`: `null` takes a setting away.
 async fn patch_config(State(api): State<ApiState>, Path(name): Path<String>, body: Bytes) -> Answer {
     let patch = config_map::parse(&body)?;
-    let changed = api.registry.patch(&name, &patch).await.map_err(answer)?;
+    // Connect takes another name, and has a connector from then on whose configuration says that it is another one.
+    if let Some(Some(other)) = patch.get("name")
+        && *other != name
+    {
+        api.registry.get(&name)?;
+        return Err(other_name(other, &name));
+    }
+    let changed = api.registry.patch(&name, &patch).await?;
     Ok(Json(ConnectorInfo::from(&*changed.record)).into_response())
 }
 
@@ -138,7 +145,7 @@ async fn status(State(api): State<ApiState>, Path(name): Path<String>) -> Answer
 
 /// `GET /connectors/{name}/tasks`.
 async fn task_list(State(api): State<ApiState>, Path(name): Path<String>) -> Answer<Json<Vec<TaskInfo>>> {
-    Ok(Json(tasks(&*api.registry.get(&name).map_err(answer)?)))
+    Ok(Json(tasks(&*api.registry.get(&name)?)))
 }
 
 /// `GET /connectors/{name}/tasks/{task}/status`.
@@ -239,12 +246,14 @@ fn encoded(segment: &str) -> String {
 /// The name among the settings, if it is there, has to be the connector's.
 fn check_name(name: &str, config: &BTreeMap<String, String>) -> Answer<()> {
     match config.get("name") {
-        Some(other) if other != name => Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
-            format!("Connector name configuration ({other}) doesn't match connector name in the URL ({name})"),
-        )),
+        Some(other) if other != name => Err(other_name(other, name)),
         _ => Ok(()),
     }
+}
+
+fn other_name(other: &str, name: &str) -> ApiError {
+    let message = format!("Connector name configuration ({other}) doesn't match connector name in the URL ({name})");
+    ApiError::new(StatusCode::BAD_REQUEST, message)
 }
 
 fn task_number(task: &str) -> Answer<u32> {
@@ -273,18 +282,6 @@ fn not_found(message: String) -> ApiError {
 fn unknown(separator: &'static str) -> impl Fn(RegistryError) -> ApiError {
     move |error| match error {
         RegistryError::Unknown(name) => not_found(format!("Unknown connector{separator}{name}")),
-        error => answer(error),
+        error => error.into(),
     }
-}
-
-fn answer(error: RegistryError) -> ApiError {
-    let status = match &error {
-        RegistryError::Unknown(_) | RegistryError::UnknownTask { .. } => StatusCode::NOT_FOUND,
-        RegistryError::Exists(_) => StatusCode::CONFLICT,
-        RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
-        RegistryError::FromFile(_) => StatusCode::FORBIDDEN,
-        RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        RegistryError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    ApiError::new(status, error.to_string())
 }

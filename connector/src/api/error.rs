@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::types::ErrorMessage;
+use crate::registry::RegistryError;
 
 /// An answer that is not a success. The message is for whoever asked and is never empty: clients call string
 /// functions on it unchecked.
@@ -24,6 +25,20 @@ impl ApiError {
     /// An error that says what to do.
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        let status = match &error {
+            RegistryError::Unknown(_) | RegistryError::UnknownTask { .. } => StatusCode::NOT_FOUND,
+            RegistryError::Exists(_) => StatusCode::CONFLICT,
+            RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
+            RegistryError::FromFile(_) => StatusCode::FORBIDDEN,
+            RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            RegistryError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, error.to_string())
     }
 }
 

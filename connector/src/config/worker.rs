@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use super::kafka::{self, Role};
 use super::keys::{self, WORKER};
 use super::problem::{Checked, Problem, Problems};
+use super::providers::Providers;
 use super::read::{Given, Reader};
 use super::resolve::{Resolve, System};
 
@@ -47,6 +48,8 @@ pub struct WorkerConfig {
     pub group_prefix: String,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
+    /// Where the secrets of connectors come from.
+    pub providers: Providers,
     /// Whether it is shown which topics a connector's records came from.
     pub topic_tracking: bool,
     /// Whether that may be reset.
@@ -83,7 +86,6 @@ impl WorkerConfig {
             reader.warn(&variable, "this environment variable is no worker setting, has no effect");
         }
         strangers(&mut reader);
-        providers(&mut reader);
         let client = client(&mut reader);
         let listeners = reader.parsed("listeners", parse_listeners).unwrap_or_default();
         let group_prefix = match reader.is_given("connect.group.prefix") && !reader.has("connect.group.prefix") {
@@ -98,6 +100,7 @@ impl WorkerConfig {
             signature_keys: reader.parsed("transform.signature.keys", parse_keys).unwrap_or_default(),
             group_prefix,
             shutdown_timeout: reader.millis("task.shutdown.graceful.timeout.ms"),
+            providers: Providers::read(&mut reader),
             topic_tracking: reader.bool("topic.tracking.enable"),
             topic_tracking_reset: reader.bool("topic.tracking.allow.reset"),
         };
@@ -201,17 +204,6 @@ fn strangers(reader: &mut Reader) {
 }
 
 /// Connect can limit what its providers may read; taking such a limit without keeping it would be worse than refusing it.
-fn providers(reader: &mut Reader) {
-    for (name, _) in reader.below("config.providers.") {
-        if name.ends_with(".param.allowlist.pattern") || name.ends_with(".param.allowed.paths") {
-            reader.problem(
-                &format!("config.providers.{name}"),
-                "limits of providers are not kept in this version: remove it",
-            );
-        }
-    }
-}
-
 fn client(reader: &mut Reader) -> BTreeMap<String, String> {
     let is_client = |key: &String| *key == "bootstrap.servers" || keys::find(WORKER, key).is_none();
     let mut given: BTreeMap<String, String> = reader.below("");

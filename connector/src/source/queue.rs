@@ -1,4 +1,4 @@
-//! The one `unsafe` module: a queue of librdkafka's that all partitions of a task are forwarded to and that is drained
+//! The `unsafe` module of the data path: a queue of librdkafka's that all partitions of a task are forwarded to and that is drained
 //! in batches.
 //!
 //! rust-rdkafka hands out one message per call (0.7–1.8 million records a second); `rd_kafka_consume_batch_queue` over

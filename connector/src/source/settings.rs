@@ -55,10 +55,34 @@ pub fn beginning(connector: &ConnectorConfig) -> Option<Offset> {
 
 /// The settings of one task's consumer. What is set later weighs more: our choice, the worker's, the connector's.
 pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = layered(worker, connector, &format!("connector-consumer-{}-{task}", connector.name));
     // That a log no longer has the offset to read on from is told in a warning, and that a topic was made anew at this level.
     config.set_log_level(RDKafkaLogLevel::Debug);
-    config.set("client.id", format!("connector-consumer-{}-{task}", connector.name));
+    let debug = config.get("debug").filter(|contexts| !contexts.is_empty());
+    config.set("debug", debug.map_or(RENEWAL.to_owned(), |contexts| format!("{contexts},{RENEWAL}")));
+    if let Some(id) = connector.consumer.get(INSTANCE_ID) {
+        // The group throws a member out when another one comes with its id, so tasks can't share theirs.
+        config.set(INSTANCE_ID, format!("{id}-{task}"));
+    }
+    config
+}
+
+/// The settings of a client that asks after the connector's group without being in it: of the group, the brokers and the credentials that
+/// the tasks have.
+pub(crate) fn outsider(worker: &WorkerConfig, connector: &ConnectorConfig, client_id: &str) -> ClientConfig {
+    let mut config = layered(worker, connector, client_id);
+    config.set("client.id", client_id);
+    // That is where it says why a broker can't be reached.
+    config.set_log_level(RDKafkaLogLevel::Info);
+    // Asking after a topic must not make it.
+    config.set("allow.auto.create.topics", "false");
+    config.remove(INSTANCE_ID);
+    config
+}
+
+fn layered(worker: &WorkerConfig, connector: &ConnectorConfig, client_id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", client_id);
     let classic = connector.consumer.get("group.protocol").is_none_or(|protocol| protocol == "classic");
     for (key, value) in DEFAULTS.iter().filter(|(key, _)| classic || !CLASSIC.contains(key)) {
         config.set(*key, *value);
@@ -72,12 +96,6 @@ pub(super) fn consumer(worker: &WorkerConfig, connector: &ConnectorConfig, task:
     }
     for (key, value) in FIXED {
         config.set(*key, *value);
-    }
-    let debug = config.get("debug").filter(|contexts| !contexts.is_empty());
-    config.set("debug", debug.map_or(RENEWAL.to_owned(), |contexts| format!("{contexts},{RENEWAL}")));
-    if let Some(id) = connector.consumer.get(INSTANCE_ID) {
-        // The group throws a member out when another one comes with its id, so tasks can't share theirs.
-        config.set(INSTANCE_ID, format!("{id}-{task}"));
     }
     config
 }

@@ -45,6 +45,25 @@ pub const WORKER: &[Key] = &[
     ),
     key("topic.tracking.allow.reset", Bool, Value("true"), "Whether that list may be reset over REST."),
     key(
+        "config.providers",
+        List,
+        Absent,
+        "The names under which connectors find secrets: ${NAME:PATH:KEY}. Without it, env, file and dir, which need no class.",
+    ),
+    key(
+        "config.providers.allowed.paths",
+        List,
+        Absent,
+        "Files and folders that placeholders may read, absolute; without it, all.",
+    ),
+    key(
+        "config.providers.*",
+        Text,
+        Absent,
+        "Of each provider: NAME.class (EnvVarConfigProvider, FileConfigProvider, DirectoryConfigProvider), NAME.param.allowed.paths, \
+         NAME.param.allowlist.pattern.",
+    ),
+    key(
         "connector.client.config.override.policy",
         Choice(&["All"]),
         Value("All"),
@@ -65,8 +84,6 @@ pub const WORKER: &[Key] = &[
     Key::framework("config.storage.*", "Where a Connect cluster keeps its connectors."),
     Key::framework("status.storage.*", "Where a Connect cluster keeps its status."),
     Key::framework("plugin.discovery", "How Connect looks for plugins."),
-    Key::framework("config.providers", "Connect's sources of secrets; env, file and dir are always there."),
-    Key::framework("config.providers.*", "Their settings."),
     Key::framework("metric.reporters", "Connect's metric reporters; metrics are at /metrics."),
     Key::framework("metrics.*", "Their settings."),
     Key::framework("rest.*", "Connect's REST advertisement and extensions."),

@@ -109,7 +109,7 @@ fn a_connect_worker_file_is_taken_with_warnings() {
     ];
     let Checked { config, warnings } = worker(&file, &[], &[]).unwrap();
     assert_eq!(config.client, map(&[("bootstrap.servers", "k1:9092,k2:9092")]));
-    assert_eq!(warnings.len(), 7);
+    assert_eq!(warnings.len(), 6);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::wait::DEADLINE;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
+    headers: Vec<(String, String)>,
 }
 
 /// `GET url`.
@@ -47,8 +48,18 @@ pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8
     parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| io::Error::other(format!("no HTTP answer from {url}")))
 }
 
+// === impl Answer ===
+
+impl Answer {
+    /// The header of that name, which is looked for in any case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
 fn parse(answer: &str) -> Option<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, body: body.to_owned() })
+    let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+    Some(Answer { status, body: body.to_owned(), headers: head.lines().skip(1).filter_map(header).collect() })
 }

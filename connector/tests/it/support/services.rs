@@ -27,7 +27,7 @@ struct Running {
 
 /// The script of `docker/local`, running one service.
 #[derive(Debug)]
-pub(super) struct Script {
+pub(crate) struct Script {
     process: Child,
     // Only a drop takes it.
     orders: Option<ChildStdin>,
@@ -86,7 +86,7 @@ impl Service {
 
 impl Script {
     /// Starts the script with these arguments and variables, and waits until its service can be used.
-    pub(super) fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
+    pub(crate) fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
         let mut process = Command::new(SCRIPT)
             .args(arguments)
             .envs(variables.iter().copied())
@@ -109,7 +109,7 @@ impl Script {
     }
 
     /// What it printed as `name=…` before it was ready.
-    pub(super) fn printed(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn printed(&mut self, name: &str) -> Option<String> {
         self.printed.remove(name)
     }
 

@@ -22,10 +22,15 @@ fn start(state: &Path, file: &Path, more: &[&str]) -> Sluice {
     worker::start_with(state, &[more, &[file.to_str().unwrap()]].concat())
 }
 
+/// The group does not wait long for a member that was killed.
+fn quick(connector: Connector) -> Connector {
+    connector.set("consumer.override.session.timeout.ms", "6000")
+}
+
 #[test]
 fn a_files_connector_is_not_changed_over_rest_but_may_be_paused() {
     let (state, topic, database) = (tempfile::tempdir().unwrap(), Topic::create("file", 1), Database::create("file"));
-    let connector = Connector::new(&topic, "file").into_database(&database);
+    let connector = quick(Connector::new(&topic, "file").into_database(&database));
     let file = file(state.path(), &connector);
     let sluice = start(state.path(), &file, &[]);
     until_states(&sluice, &connector, "RUNNING: RUNNING");

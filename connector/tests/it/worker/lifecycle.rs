@@ -92,7 +92,11 @@ fn nothing_is_read_while_paused_and_nothing_lost_or_doubled() {
 #[test]
 fn what_was_asked_for_survives_kill_9() {
     let (state, topic, database) = (tempfile::tempdir().unwrap(), Topic::create("kill", 2), Database::create("kill"));
-    let connector = |suffix| Connector::new(&topic, suffix).into_database(&database).set("tasks.max", "2");
+    let connector = |suffix| {
+        let connector = Connector::new(&topic, suffix).into_database(&database).set("tasks.max", "2");
+        // The group does not wait long for a member that was killed.
+        connector.set("consumer.override.session.timeout.ms", "6000")
+    };
     let [runs, paused, stopped, gone, odd] = ["runs", "paused", "stopped", "gone", "ä/b c.%2F"].map(connector);
     let sluice = worker::start(state.path());
     for connector in [&runs, &paused, &stopped, &gone, &odd] {
