@@ -15,6 +15,7 @@ mod health;
 mod loggers;
 mod negotiate;
 mod offsets;
+mod page;
 mod plugins;
 mod query;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::telemetry::LogFormat;
 
 pub mod dlq;
+pub mod rest;
 pub mod swap;
 
 const EXAMPLES: &str = "\
@@ -16,6 +17,7 @@ Examples:
   sluice try builtin:split-concat --value BTC-USD,19890.1212
   sluice validate crypto.properties
   sluice run --bootstrap-servers localhost:9092 crypto.properties
+  sluice list                                     the connectors of a running worker
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration";
 
@@ -103,6 +105,9 @@ Examples:
 While a version is on probation, this ends its probation, and the one before runs again. Afterwards it goes to the good version before
 this one; done again, further back.")]
     Rollback(swap::RollbackArgs),
+    /// The commands that ask a running worker, or any other of Kafka Connect's.
+    #[command(flatten)]
+    Rest(rest::RestCommand),
     /// Make machine code of a module from standard input, within limits: `run` starts this for itself.
     #[command(hide = true)]
     Compile(CompileArgs),

@@ -9,7 +9,7 @@ mod list;
 pub mod moment;
 mod replay;
 mod show;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -14,7 +14,7 @@
 //! | commit | [`commit`] | moves the offset over what is decided |
 //!
 //! Around it: [`config`] (what was written, what is true), [`connector`] and [`app`] (tasks, process), [`api`], [`metrics`] and
-//! [`status`] (what can be seen), [`swap`] (a new version of the transform takes over), [`services`] (what connectors share), [`trial`], [`demo`] and [`dlq`] (the commands `try`, `demo` and `dlq`).
+//! [`status`] (what can be seen), [`swap`] (a new version of the transform takes over), [`services`] (what connectors share), [`trial`], [`demo`] and [`dlq`] (the commands `try`, `demo` and `dlq`), [`client`] (the commands that ask a running worker).
 //!
 //! # Guarantee
 //!
@@ -33,6 +33,7 @@ pub mod api;
 pub mod app;
 pub mod batch;
 pub mod cli;
+pub mod client;
 pub mod commit;
 pub mod config;
 pub mod connector;
@@ -41,6 +42,7 @@ pub mod demo;
 pub mod dlq;
 #[doc(hidden)]
 pub mod fuzz;
+mod http;
 pub mod metrics;
 pub mod offsets;
 pub mod pipeline;

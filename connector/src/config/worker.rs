@@ -19,7 +19,8 @@ use super::resolve::{Resolve, System};
 pub const ENV_PREFIX: &str = "SLUICE_";
 
 /// Variables with our prefix that are not the worker's: those of the tests, and those of the command line's own options.
-const OTHERS_ENV: [&str; 3] = ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER"];
+const OTHERS_ENV: [&str; 6] =
+    ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER", "SLUICE_URL", "SLUICE_USER", "SLUICE_PASSWORD"];
 
 /// What stands before an ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
 const ED25519_SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
