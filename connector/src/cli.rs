@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::telemetry::LogFormat;
 
 pub mod dlq;
+pub mod passwd;
 pub mod swap;
 
 const EXAMPLES: &str = "\
@@ -103,6 +104,15 @@ Examples:
 While a version is on probation, this ends its probation, and the one before runs again. Afterwards it goes to the good version before
 this one; done again, further back.")]
     Rollback(swap::RollbackArgs),
+    /// Users of the REST API: add one, give one another password or role, remove one.
+    #[command(after_help = "\
+Examples:
+  sluice passwd users ann --role admin             asks for the password twice
+  pass show sluice/ann | sluice passwd users ann   the first line of standard input is the password
+  sluice passwd users ann --remove
+
+The worker's rest.auth.users.file names the file. A running worker takes the change within seconds.")]
+    Passwd(passwd::PasswdArgs),
     /// Make machine code of a module from standard input, within limits: `run` starts this for itself.
     #[command(hide = true)]
     Compile(CompileArgs),

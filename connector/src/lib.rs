@@ -42,11 +42,13 @@ pub mod dlq;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod metrics;
+pub mod passwd;
 pub mod pipeline;
 pub mod points;
 pub mod record;
 pub mod registry;
 pub mod retry;
+pub mod server;
 pub mod services;
 pub mod sink;
 pub mod source;

@@ -11,7 +11,7 @@ use sluice::config::WorkerConfig;
 use sluice::services::Services;
 use sluice::swap::client;
 use sluice::transform::compile;
-use sluice::{demo, dlq, telemetry, trial, validate};
+use sluice::{demo, dlq, passwd, telemetry, trial, validate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Something failed while running.
@@ -59,6 +59,10 @@ fn main() -> ExitCode {
         Command::Rollback(args) => match on_runtime(client::roll_back(&args, &mut io::stdout().lock())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(FAILED, &error),
+        },
+        Command::Passwd(args) => match passwd::run(&args, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
         },
         Command::Demo(args) => match on_runtime(show(&args, log)) {
             Ok(true) => ExitCode::SUCCESS,
