@@ -1,6 +1,5 @@
 //! The process: connectors, listener, order of start and stop.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use crate::api::{self, ApiState};
 use crate::config::WorkerConfig;
 use crate::connector::Prepared;
 use crate::registry::{ConnectorStore, Origin, Record, Registry, RegistryError, StoreError, Target};
-use crate::server::{Server, ServerError};
+use crate::server::{Listening, Server, ServerError};
 use crate::services::Services;
 use crate::status::{Board, Snapshot, TaskState};
 
@@ -56,9 +55,22 @@ pub struct Kept {
 #[derive(Debug)]
 pub struct Worker {
     registry: Registry,
-    addresses: Vec<SocketAddr>,
+    listening: Vec<Listening>,
     server: JoinHandle<()>,
     stop_server: watch::Sender<bool>,
+}
+
+// === impl AppError ===
+
+impl AppError {
+    /// Whether something has to be written anew, in the settings or in a file that they name.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Server(error) => !matches!(error, ServerError::Listen { .. }),
+            Self::AdoptNowhere => true,
+            Self::Registry(_) => false,
+        }
+    }
 }
 
 // === impl Kept ===
@@ -100,13 +112,13 @@ impl Worker {
         let registry = Registry::new(Arc::clone(&config), services.clone(), Board::new(), store, adopt);
         let (stop_server, mut stopped) = watch::channel(false);
         let server = Server::bind(&config.listeners).await?;
-        let addresses = server.addresses();
-        let worker_id = addresses.first().map_or_else(String::new, ToString::to_string);
+        let listening = server.listening();
+        let worker_id = listening.first().map_or_else(String::new, |first| first.address.to_string());
         let router = api::router(ApiState::new(registry.clone(), &worker_id), extra);
         let stop = async move {
             let _ = stopped.wait_for(|&stop| stop).await;
         };
-        let worker = Self { registry, addresses, server: tokio::spawn(server.serve(router, stop)), stop_server };
+        let worker = Self { registry, listening, server: tokio::spawn(server.serve(router, stop)), stop_server };
         worker.start_connectors(files, records)?;
         Ok(worker)
     }
@@ -134,9 +146,9 @@ impl Worker {
         self.registry.swaps().look_now();
     }
 
-    /// The addresses that are listened on.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// What is listened on, the REST API first.
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
     }
 
     /// How the connectors fare.

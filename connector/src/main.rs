@@ -8,6 +8,7 @@ use clap::Parser;
 use sluice::app::{AppError, Connectors, Kept, Worker};
 use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
+use sluice::server::Listening;
 use sluice::services::Services;
 use sluice::swap::client;
 use sluice::transform::compile;
@@ -107,10 +108,10 @@ async fn serve(worker: WorkerConfig, services: &Services, connectors: Connectors
         };
     let worker = match Worker::start(worker, services, connectors, axum::Router::new()).await {
         Ok(worker) => worker,
-        Err(error) => return fail(FAILED, &error),
+        Err(error) => return fail(if error.is_usage() { USAGE } else { FAILED }, &error),
     };
-    for address in worker.addresses() {
-        tracing::info!(%address, "listening");
+    for Listening { address, serves, https } in worker.listening() {
+        tracing::info!(%address, serves, https, "listening");
     }
     let failed = loop {
         tokio::select! {

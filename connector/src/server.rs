@@ -135,11 +135,22 @@ pub struct Server {
     watches: JoinSet<()>,
 }
 
+/// What is listened on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// Where, with the port that the system has chosen.
+    pub address: SocketAddr,
+    /// `api`, `admin` or `metrics`.
+    pub serves: &'static str,
+    /// Whether TLS is spoken.
+    pub https: bool,
+}
+
 /// One listener.
 #[derive(Debug)]
 struct Door {
     listener: TcpListener,
-    address: SocketAddr,
+    listening: Listening,
     certificate: Option<Arc<Certificate>>,
     gate: Arc<Gate>,
 }
@@ -182,7 +193,8 @@ impl Server {
                 }
                 let certificate = certificate.clone().filter(|_| wanted.https);
                 let gate = Arc::new(Gate::new(scope, address, login, config));
-                server.doors.push(Door { listener, address, certificate, gate });
+                let listening = Listening { address, serves: scope.word(), https: wanted.https };
+                server.doors.push(Door { listener, listening, certificate, gate });
             }
         }
         Ok(server)
@@ -194,14 +206,15 @@ impl Server {
         let config = crate::config::WorkerConfig::check(&nothing, [], &nothing).map_err(io::Error::other)?.config;
         let address = listener.local_addr()?;
         let gate = Arc::new(Gate::new(Scope::Api { admin: true }, address, None, &config.listeners));
-        let doors = vec![Door { listener, address, certificate: None, gate }];
+        let listening = Listening { address, serves: "api", https: false };
+        let doors = vec![Door { listener, listening, certificate: None, gate }];
         Ok(Self { doors, limits: config.listeners.limits, watches: JoinSet::new() })
     }
 
     /// What is listened on: first those of `listeners`, then those of `admin.listeners`, then those of `metrics.listeners`, each in the order
     /// of the setting.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.doors.iter().map(|door| door.address).collect()
+    pub fn listening(&self) -> Vec<Listening> {
+        self.doors.iter().map(|door| door.listening).collect()
     }
 
     /// Serves until `stop` is done; answers under way are given half a second to finish.

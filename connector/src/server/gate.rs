@@ -65,6 +65,15 @@ pub(super) struct Gate {
 // === impl Scope ===
 
 impl Scope {
+    /// What it is called.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Api { .. } => "api",
+            Self::Admin => "admin",
+            Self::Metrics => "metrics",
+        }
+    }
+
     /// Whether a path (without a slash at its end) is served. Paths of the API are compared as they come, undecoded.
     fn serves(self, path: &str) -> bool {
         let is_admin = path == "/admin" || path.starts_with("/admin/");
@@ -106,7 +115,7 @@ impl Gate {
         };
         let now = SystemTime::now();
         self.headers.iter().for_each(|rule| rule.apply(answer.headers_mut(), now));
-        let (status, took_ms) = (answer.status().as_u16(), started.elapsed().as_millis());
+        let (status, took_ms) = (answer.status().as_u16(), started.elapsed().as_millis() as u64);
         debug!(%client, %method, path, status, took_ms, "answered");
         answer
     }

@@ -34,7 +34,7 @@ impl Running {
             .collect();
         let config = WorkerConfig::check(&settings, [], &BTreeMap::new()).unwrap().config;
         let server = runtime.block_on(Server::bind(&config.listeners)).unwrap();
-        let address = server.addresses()[0];
+        let address = server.listening()[0].address;
         let (stop_tx, stop_rx) = oneshot::channel();
         let stop = async {
             let _ = stop_rx.await;
@@ -92,7 +92,9 @@ fn rest(client: &mut Client) -> String {
 
 /// Sends a byte now and then until the other side ends the connection.
 fn dribble(mut client: Client, bytes: &[u8]) -> String {
+    let started = std::time::Instant::now();
     for byte in bytes.iter().cycle() {
+        assert!(started.elapsed() < DEADLINE, "nobody cut it off");
         if client.write_all(&[*byte]).is_err() {
             break;
         }

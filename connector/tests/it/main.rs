@@ -18,6 +18,7 @@ mod gates;
 mod group;
 mod guests;
 mod influx_contract;
+mod listener;
 mod metrics;
 mod outage;
 mod rebalance;
