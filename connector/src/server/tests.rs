@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use axum::routing::{get, post};
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use super::*;
 use crate::config::WorkerConfig;
@@ -200,17 +200,29 @@ impl axum::body::HttpBody for Pieces {
 fn idle_connections_make_room() {
     let settings = [("listeners.connections.max", "2"), ("listeners.idle.timeout.ms", "3600000")];
     let server = Running::start(&settings, router());
-    let [mut first, _second] = [server.connect(), server.connect()];
-    for _ in 0..4 {
-        server.is_served();
+    let mut kept = [server.connect(), server.connect()];
+    // Both are in, and nobody is pushed out as long as nobody comes.
+    for client in &mut kept {
+        client.write_all(HELLO.replace("connection: close\r\n", "").as_bytes()).unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with("hello") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            answer.push(char::from(byte[0]));
+        }
     }
+    let [mut first, mut second] = kept;
+    server.is_served();
     assert_eq!(rest(&mut first), "", "the one that was there first has made room");
+    second.write_all(HELLO.as_bytes()).unwrap();
+    assert!(rest(&mut second).ends_with("hello"), "one was enough");
     server.stop();
 }
 
 #[test]
 fn no_more_requests_than_connections_run_side_by_side_and_none_is_lost() {
-    let (running, most, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let (running, most, go) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let (entered, enter) = mpsc::sync_channel(64);
     let held = {
         let (running, most, go) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&go));
@@ -220,7 +232,7 @@ fn no_more_requests_than_connections_run_side_by_side_and_none_is_lost() {
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 entered.send(()).unwrap();
-                go.notified().await;
+                go.acquire().await.unwrap().forget();
                 running.fetch_sub(1, Ordering::SeqCst);
                 "hello"
             }
@@ -239,7 +251,7 @@ fn no_more_requests_than_connections_run_side_by_side_and_none_is_lost() {
         .collect();
     for _ in 0..6 {
         enter.recv_timeout(DEADLINE).unwrap();
-        go.notify_one();
+        go.add_permits(1);
     }
     for client in clients {
         assert!(client.join().unwrap().ends_with("hello"));
