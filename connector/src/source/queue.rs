@@ -224,3 +224,18 @@ pub(super) fn cached_end_offset<C: ConsumerContext>(
     };
     (error == rdsys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }
+
+/// Whether a broker has given the consumer a place in its group that it has not left.
+pub(super) fn is_member<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client is alive; what comes back is null or a C string that is ours, and is given back here.
+    unsafe {
+        let id = rdsys::rd_kafka_memberid(client);
+        if id.is_null() {
+            return false;
+        }
+        let is_member = *id != 0;
+        rdsys::rd_kafka_mem_free(client, id.cast());
+        is_member
+    }
+}
