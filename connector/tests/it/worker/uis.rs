@@ -186,7 +186,7 @@ fn kcctl() {
     assert!(expect(sluice, 200, "GET", "/admin/loggers", None)["root"]["level"].is_string());
     let root = expect(sluice, 200, "GET", "/admin/loggers/root", None);
     let level = json!({ "level": root["level"] });
-    assert_eq!(expect(sluice, 200, "PUT", "/admin/loggers/root", Some(&level)), json!([]));
+    assert!(expect(sluice, 200, "PUT", "/admin/loggers/root", Some(&level)).is_array());
     expect(sluice, 204, "DELETE", &path(&connector, ""), None);
     assert_error(&ask(sluice, "GET", &path(&connector, ""), None), 404);
     site.sluice.stop();
