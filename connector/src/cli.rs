@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::telemetry::LogFormat;
 
 pub mod dlq;
+pub mod passwd;
+pub mod rest;
 pub mod swap;
 
 const EXAMPLES: &str = "\
@@ -16,6 +18,7 @@ Examples:
   sluice try builtin:split-concat --value BTC-USD,19890.1212
   sluice validate crypto.properties
   sluice run --bootstrap-servers localhost:9092 crypto.properties
+  sluice list                                     the connectors of a running worker
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration";
 
@@ -103,6 +106,18 @@ Examples:
 While a version is on probation, this ends its probation, and the one before runs again. Afterwards it goes to the good version before
 this one; done again, further back.")]
     Rollback(swap::RollbackArgs),
+    /// The commands that ask a running worker, or any other of Kafka Connect's.
+    #[command(flatten)]
+    Rest(rest::RestCommand),
+    /// Users of the REST API: add one, give one another password or role, remove one.
+    #[command(after_help = "\
+Examples:
+  sluice passwd users ann --role admin             asks for the password twice
+  pass show sluice/ann | sluice passwd users ann   the first line of standard input is the password
+  sluice passwd users ann --remove
+
+The worker's rest.auth.users.file names the file. A running worker takes the change within seconds.")]
+    Passwd(passwd::PasswdArgs),
     /// Make machine code of a module from standard input, within limits: `run` starts this for itself.
     #[command(hide = true)]
     Compile(CompileArgs),

@@ -9,7 +9,7 @@ mod list;
 pub mod moment;
 mod replay;
 mod show;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -116,7 +116,7 @@ impl Source {
         let worker = validate::read_worker(worker)?;
         match (&topic.connector, &topic.topic) {
             (Some(path), _) => {
-                let connector = validate::read_connector(path, &worker.plugin_path)?.config;
+                let connector = validate::read_connector(path, &worker.plugin_path, &worker.providers)?.config;
                 Self::of(&worker, &connector).ok_or_else(|| DlqError::NoTopic { path: path.clone() })
             }
             (None, topic) => {

@@ -14,7 +14,7 @@
 //! | commit | [`commit`] | moves the offset over what is decided |
 //!
 //! Around it: [`config`] (what was written, what is true), [`connector`] and [`app`] (tasks, process), [`api`], [`metrics`] and
-//! [`status`] (what can be seen), [`swap`] (a new version of the transform takes over), [`services`] (what connectors share), [`trial`], [`demo`] and [`dlq`] (the commands `try`, `demo` and `dlq`).
+//! [`status`] (what can be seen), [`swap`] (a new version of the transform takes over), [`services`] (what connectors share), [`trial`], [`demo`] and [`dlq`] (the commands `try`, `demo` and `dlq`), [`client`] (the commands that ask a running worker).
 //!
 //! # Guarantee
 //!
@@ -33,6 +33,7 @@ pub mod api;
 pub mod app;
 pub mod batch;
 pub mod cli;
+pub mod client;
 pub mod commit;
 pub mod config;
 pub mod connector;
@@ -41,13 +42,17 @@ pub mod demo;
 pub mod dlq;
 #[doc(hidden)]
 pub mod fuzz;
+mod http;
 pub mod metrics;
 pub mod offsets;
+pub mod passwd;
 pub mod pipeline;
+pub mod plugins;
 pub mod points;
 pub mod record;
 pub mod registry;
 pub mod retry;
+pub mod server;
 pub mod services;
 pub mod sink;
 pub mod source;

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sluice::app::{AppError, Connectors, Kept, Worker};
+use sluice::cli::rest::RestCommand;
 use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
+use sluice::server::Listening;
 use sluice::services::Services;
-use sluice::swap::client;
+use sluice::swap;
 use sluice::transform::compile;
-use sluice::{demo, dlq, telemetry, trial, validate};
+use sluice::{client, demo, dlq, passwd, telemetry, trial, validate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Something failed while running.
@@ -52,13 +54,18 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::from(FAILED),
             Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
         },
-        Command::Swap(args) => match on_runtime(client::swap(&args, &mut io::stdout().lock())) {
+        Command::Swap(args) => match on_runtime(swap::client::swap(&args, &mut io::stdout().lock())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(FAILED, &error),
         },
-        Command::Rollback(args) => match on_runtime(client::roll_back(&args, &mut io::stdout().lock())) {
+        Command::Rollback(args) => match on_runtime(swap::client::roll_back(&args, &mut io::stdout().lock())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(FAILED, &error),
+        },
+        Command::Rest(command) => ask(&command),
+        Command::Passwd(args) => match passwd::run(&args, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
         },
         Command::Demo(args) => match on_runtime(show(&args, log)) {
             Ok(true) => ExitCode::SUCCESS,
@@ -81,7 +88,7 @@ fn run(args: &RunArgs) -> ExitCode {
         Ok(kept) => kept,
         Err(error) => return fail(FAILED, &error),
     };
-    let files = match validate::prepare(&services, &args.connectors, &worker.plugin_path, (&kept, args.adopt)) {
+    let files = match validate::prepare(&services, &args.connectors, &worker, (&kept, args.adopt)) {
         Ok(files) => files,
         Err(error) => return fail(USAGE, &error),
     };
@@ -103,10 +110,10 @@ async fn serve(worker: WorkerConfig, services: &Services, connectors: Connectors
         };
     let worker = match Worker::start(worker, services, connectors, axum::Router::new()).await {
         Ok(worker) => worker,
-        Err(error) => return fail(FAILED, &error),
+        Err(error) => return fail(if error.is_usage() { USAGE } else { FAILED }, &error),
     };
-    for address in worker.addresses() {
-        tracing::info!(%address, "listening");
+    for Listening { address, serves, https } in worker.listening() {
+        tracing::info!(%address, serves, https, "listening");
     }
     let failed = loop {
         tokio::select! {
@@ -129,6 +136,17 @@ async fn serve(worker: WorkerConfig, services: &Services, connectors: Connectors
         () = signals.next() => std::process::exit(i32::from(FAILED)),
     };
     if failed || !in_time { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+}
+
+/// A command that asks a running worker.
+fn ask(command: &RestCommand) -> ExitCode {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    let mut screen = client::Screen::standard(&mut out, &mut err);
+    match on_runtime(client::run(command, &mut screen)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
+    }
 }
 
 async fn show(args: &DemoArgs, log: demo::LogTail) -> Result<bool, Box<dyn Error>> {

@@ -116,6 +116,11 @@ impl KafkaSource {
         !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::None)
     }
 
+    /// Whether the task could leave its group. Before the brokers have told it its id it can't, although they may have a place for it.
+    pub fn can_leave(&self) -> bool {
+        self.queue.has_member_id()
+    }
+
     /// The id of the cluster, if a broker tells it within half a second.
     pub fn cluster_id(&self) -> Option<String> {
         self.consumer.client().fetch_cluster_id(QUESTION_TIMEOUT)
@@ -306,7 +311,7 @@ impl KafkaSource {
     fn leave(&self) {
         self.consumer.unsubscribe();
         let deadline = Instant::now() + LEAVE_TIME;
-        while queue::is_member(&self.consumer) && Instant::now() < deadline {
+        while self.queue.has_member_id() && Instant::now() < deadline {
             // Serves callbacks; records that come now are the next owner's.
             let _ = self.consumer.poll(LEAVE_POLL);
         }

@@ -9,7 +9,8 @@ use thiserror::Error;
 use crate::app::Kept;
 use crate::cli::{ValidateArgs, WorkerArgs};
 use crate::config::{
-    self, Checked, ConfigError, ConnectorConfig, ModuleRef, Problem, Problems, TransformConfig, WorkerConfig, keys,
+    self, Checked, ConfigError, ConnectorConfig, ModuleRef, Problem, Problems, Providers, TransformConfig,
+    WorkerConfig, keys,
 };
 use crate::connector::{PrepareError, Prepared};
 use crate::services::Services;
@@ -98,15 +99,19 @@ pub enum WorkerError {
     Problems(#[from] Problems),
 }
 
-/// Reads one connector's file, finds its module in the folders of `plugin.path`, and gives back what is worth a warning.
+/// Reads one connector's file, its secrets from `providers`, finds its module in the folders of `plugin.path`, and gives back what is worth a warning.
 ///
 /// # Errors
 ///
 /// If the file can't be read, or settings are wrong.
-pub fn read_connector(path: &Path, plugin_path: &[PathBuf]) -> Result<Checked<ConnectorConfig>, FileError> {
+pub fn read_connector(
+    path: &Path,
+    plugin_path: &[PathBuf],
+    providers: &Providers,
+) -> Result<Checked<ConnectorConfig>, FileError> {
     let map = config::load(path)?;
-    let mut checked =
-        ConnectorConfig::check(&map).map_err(|problems| FileError::Problems { path: path.to_owned(), problems })?;
+    let mut checked = ConnectorConfig::check_with(&map, providers)
+        .map_err(|problems| FileError::Problems { path: path.to_owned(), problems })?;
     checked.config.transform.module = locate(checked.config.transform.module, plugin_path);
     Ok(checked)
 }
@@ -120,13 +125,13 @@ pub fn read_connector(path: &Path, plugin_path: &[PathBuf]) -> Result<Checked<Co
 pub fn prepare(
     services: &Services,
     files: &[PathBuf],
-    plugin_path: &[PathBuf],
+    worker: &WorkerConfig,
     (kept, adopt): (&Kept, bool),
 ) -> Result<Vec<Prepared>, FileError> {
     let mut names = BTreeMap::new();
     let mut prepared = Vec::new();
     for path in files {
-        let Checked { config, warnings } = read_connector(path, plugin_path)?;
+        let Checked { config, warnings } = read_connector(path, &worker.plugin_path, &worker.providers)?;
         let connector = config.name.clone();
         for warning in &warnings {
             tracing::warn!(connector, setting = %warning, "connector setting");
@@ -232,7 +237,7 @@ pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
 }
 
 fn check_file(services: &Services, path: &Path, plugin_path: &[PathBuf]) -> Result<Vec<Problem>, FileError> {
-    let Checked { config, warnings } = read_connector(path, plugin_path)?;
+    let Checked { config, warnings } = read_connector(path, plugin_path, &Providers::default())?;
     prepare_one(services, path, config)?;
     Ok(warnings)
 }

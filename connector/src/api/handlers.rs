@@ -2,23 +2,27 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 use super::health::{self, WorkerHealth};
 use super::types::{self, Connector, Health, ServerInfo, WorkerStatus};
-use super::{ApiState, CONNECT_VERSION};
+use super::{ApiState, CONNECT_VERSION, page};
 use crate::metrics::TEXT_FORMAT;
 use crate::status;
 
-/// `GET /`: who is there.
-pub(super) async fn root(State(api): State<ApiState>) -> Json<ServerInfo> {
-    Json(ServerInfo {
+/// `GET /`: who is there; a page for people where a browser asks.
+pub(super) async fn root(State(api): State<ApiState>, headers: HeaderMap) -> Response {
+    if page::wants_html(&headers) {
+        return page::answer();
+    }
+    let info = ServerInfo {
         version: CONNECT_VERSION,
         commit: status::COMMIT,
         kafka_cluster_id: api.registry.board().snapshot().kafka_cluster_id.unwrap_or_else(|| "unknown".to_owned()),
         sluice_version: status::VERSION,
-    })
+    };
+    Json(info).into_response()
 }
 
 /// `GET /metrics`, for Prometheus.

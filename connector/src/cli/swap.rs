@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::rest::TargetArgs;
+
 /// `sluice swap`.
 #[derive(Debug, Args)]
 pub struct SwapArgs {
@@ -28,12 +30,4 @@ pub struct RollbackArgs {
     /// Where the worker is.
     #[command(flatten)]
     pub target: TargetArgs,
-}
-
-/// Which worker is asked.
-#[derive(Debug, Args)]
-pub struct TargetArgs {
-    /// The worker's REST API.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8083")]
-    pub url: String,
 }

@@ -23,6 +23,8 @@ pub enum Provider {
 /// One placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference<'a> {
+    /// What the provider is called.
+    pub name: &'a str,
     /// Where from.
     pub provider: Provider,
     /// The file or folder; empty for the environment.
@@ -33,6 +35,16 @@ pub struct Reference<'a> {
 
 /// Looks placeholders up. [`System`] is the one that does; tests bring their own.
 pub trait Resolve {
+    /// Which provider has this name.
+    fn provider(&self, name: &str) -> Option<Provider> {
+        match name {
+            "env" => Some(Provider::Env),
+            "file" => Some(Provider::File),
+            "dir" => Some(Provider::Dir),
+            _ => None,
+        }
+    }
+
     /// The value behind a reference.
     ///
     /// # Errors
@@ -46,18 +58,18 @@ pub struct System;
 
 /// A value with its placeholders replaced.
 #[derive(Default)]
-pub(super) struct Resolved {
-    pub(super) value: String,
+pub(crate) struct Resolved {
+    pub(crate) value: String,
     /// Whether there was a provider nobody knows; such placeholders are kept as they are, as in Connect. Which one is not told: a
     /// password may hold `${…}` by chance.
-    pub(super) has_unknown: bool,
+    pub(crate) has_unknown: bool,
 }
 
 /// Replaces every placeholder of one value.
 ///
 /// # Errors
 /// What could not be looked up, all of it.
-pub(super) fn resolve(text: &str, resolver: &dyn Resolve) -> Result<Resolved, Vec<String>> {
+pub(crate) fn resolve(text: &str, resolver: &dyn Resolve) -> Result<Resolved, Vec<String>> {
     let (mut done, mut errors) = (Resolved::default(), Vec::new());
     let mut rest = text;
     while let Some(start) = rest.find("${") {
@@ -65,7 +77,7 @@ pub(super) fn resolve(text: &str, resolver: &dyn Resolve) -> Result<Resolved, Ve
         let (before, end) = (&rest[..start], start + length + 1);
         done.value.push_str(before);
         let inner = &rest[start + 2..end - 1];
-        match parse(inner) {
+        match parse(inner, resolver) {
             Parsed::Known(reference) => match resolver.value(&reference) {
                 Ok(value) => done.value.push_str(&value),
                 Err(error) => errors.push(error),
@@ -89,16 +101,13 @@ enum Parsed<'a> {
     Text,
 }
 
-fn parse(inner: &str) -> Parsed<'_> {
+fn parse<'a>(inner: &'a str, resolver: &dyn Resolve) -> Parsed<'a> {
     let Some((name, rest)) = inner.split_once(':') else { return Parsed::Text };
     let (path, key) = rest.split_once(':').unwrap_or(("", rest));
-    let provider = match name {
-        "env" => Provider::Env,
-        "file" => Provider::File,
-        "dir" => Provider::Dir,
-        _ => return Parsed::Unknown,
-    };
-    Parsed::Known(Reference { provider, path, key })
+    match resolver.provider(name) {
+        Some(provider) => Parsed::Known(Reference { name, provider, path, key }),
+        None => Parsed::Unknown,
+    }
 }
 
 // === impl System ===

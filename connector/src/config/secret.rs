@@ -30,7 +30,7 @@ pub fn redacted(map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 /// The value as it may be shown; `None` if its key names a secret.
-pub(super) fn shown(key: &str, value: &str) -> Option<String> {
+pub(crate) fn shown(key: &str, value: &str) -> Option<String> {
     if is_secret(key) {
         return None;
     }

@@ -10,7 +10,9 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 
 use super::kafka::{self, Role};
 use super::keys::{self, WORKER};
+use super::listeners::ListenerConfig;
 use super::problem::{Checked, Problem, Problems};
+use super::providers::Providers;
 use super::read::{Given, Reader};
 use super::resolve::{Resolve, System};
 
@@ -18,7 +20,8 @@ use super::resolve::{Resolve, System};
 pub const ENV_PREFIX: &str = "SLUICE_";
 
 /// Variables with our prefix that are not the worker's: those of the tests, and those of the command line's own options.
-const OTHERS_ENV: [&str; 3] = ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER"];
+const OTHERS_ENV: [&str; 6] =
+    ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER", "SLUICE_URL", "SLUICE_USER", "SLUICE_PASSWORD"];
 
 /// What stands before an ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
 const ED25519_SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
@@ -34,8 +37,8 @@ const CLIENT_PREFIXES: [&str; 3] = ["consumer.", "producer.", "admin."];
 pub struct WorkerConfig {
     /// `bootstrap.servers` and every other client property, under librdkafka's names. `Debug` shows the names only.
     pub client: BTreeMap<String, String>,
-    /// Where the REST API listens: `host:port`, port 0 for one chosen by the system.
-    pub listeners: Vec<String>,
+    /// Where the REST API and the rest listen, and for whom.
+    pub listeners: ListenerConfig,
     /// Where connectors made by the REST API are kept; without it they are not kept.
     pub state_dir: Option<PathBuf>,
     /// Folders whose `.wasm` files may be named.
@@ -46,6 +49,8 @@ pub struct WorkerConfig {
     pub group_prefix: String,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
+    /// Where the secrets of connectors come from.
+    pub providers: Providers,
     /// Whether it is shown which topics a connector's records came from.
     pub topic_tracking: bool,
     /// Whether that may be reset.
@@ -82,9 +87,8 @@ impl WorkerConfig {
             reader.warn(&variable, "this environment variable is no worker setting, has no effect");
         }
         strangers(&mut reader);
-        providers(&mut reader);
         let client = client(&mut reader);
-        let listeners = reader.parsed("listeners", parse_listeners).unwrap_or_default();
+        let listeners = ListenerConfig::read(&mut reader);
         let group_prefix = match reader.is_given("connect.group.prefix") && !reader.has("connect.group.prefix") {
             true => String::new(),
             false => reader.text("connect.group.prefix").unwrap_or_default(),
@@ -97,6 +101,7 @@ impl WorkerConfig {
             signature_keys: reader.parsed("transform.signature.keys", parse_keys).unwrap_or_default(),
             group_prefix,
             shutdown_timeout: reader.millis("task.shutdown.graceful.timeout.ms"),
+            providers: Providers::read(&mut reader),
             topic_tracking: reader.bool("topic.tracking.enable"),
             topic_tracking_reset: reader.bool("topic.tracking.allow.reset"),
         };
@@ -200,17 +205,6 @@ fn strangers(reader: &mut Reader) {
 }
 
 /// Connect can limit what its providers may read; taking such a limit without keeping it would be worse than refusing it.
-fn providers(reader: &mut Reader) {
-    for (name, _) in reader.below("config.providers.") {
-        if name.ends_with(".param.allowlist.pattern") || name.ends_with(".param.allowed.paths") {
-            reader.problem(
-                &format!("config.providers.{name}"),
-                "limits of providers are not kept in this version: remove it",
-            );
-        }
-    }
-}
-
 fn client(reader: &mut Reader) -> BTreeMap<String, String> {
     let is_client = |key: &String| *key == "bootstrap.servers" || keys::find(WORKER, key).is_none();
     let mut given: BTreeMap<String, String> = reader.below("");
@@ -256,26 +250,4 @@ fn parse_keys(list: &str) -> Result<Vec<[u8; 32]>, String> {
         raw.try_into().map_err(|_| format!("the {}. key is no ed25519 public key in base64", at + 1))
     };
     items(list).enumerate().map(key).collect()
-}
-
-fn parse_listeners(list: &str) -> Result<Vec<String>, String> {
-    let listeners = items(list).map(parse_listener).collect::<Result<Vec<_>, _>>()?;
-    if listeners.is_empty() { Err("names no listener".to_owned()) } else { Ok(listeners) }
-}
-
-fn parse_listener(listener: &str) -> Result<String, String> {
-    let example = "write http://host:port, for example http://127.0.0.1:8083";
-    let (scheme, rest) = listener.split_once("://").ok_or_else(|| format!("has no scheme: {example}"))?;
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err("only http is spoken here: put a proxy before it for https".to_owned());
-    }
-    let address = rest.trim_end_matches('/');
-    let (host, port) = address.rsplit_once(':').ok_or_else(|| format!("has no port: {example}"))?;
-    if port.parse::<u16>().is_err() {
-        return Err("has a port that is no number from 0 to 65535".to_owned());
-    }
-    // Java takes an empty host for all interfaces.
-    let host = if host.is_empty() { "0.0.0.0" } else { host };
-    kafka::check_host_port(host)?;
-    Ok(format!("{host}:{port}"))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Text on one line: what is not printable is escaped, and so is the backslash, so that an escape can be told from what looks like one.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -15,7 +15,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// The beginning of [`escaped`] text, at most so many characters.
-pub(super) fn excerpt(text: &str, chars_max: usize) -> String {
+pub(crate) fn excerpt(text: &str, chars_max: usize) -> String {
     // No more than can be shown is escaped: a reason may be long.
     let start: String = text.chars().take(chars_max).collect();
     let safe = escaped(&start);

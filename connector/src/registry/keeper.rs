@@ -306,7 +306,8 @@ fn start(shared: &Shared, record: &Record, prepared: Option<Prepared>, stop: Sto
         Some(prepared) => prepared,
         None => {
             let Checked { mut config, warnings } =
-                ConnectorConfig::check(&record.config).map_err(|problems| problems.to_string())?;
+                ConnectorConfig::check_with(&record.config, &shared.worker.providers)
+                    .map_err(|problems| problems.to_string())?;
             for warning in &warnings {
                 tracing::warn!(connector = config.name, setting = %warning, "connector setting");
             }

@@ -29,6 +29,7 @@ use self::request::Requests;
 use super::detect::{DetectError, Detected, Identity, classify, describe};
 use super::verdict::{Answer, Verdict, excerpt, judge, judge_failure};
 use crate::config::{Compression, InfluxConfig, Product};
+use crate::http;
 use crate::retry::retry_after;
 
 /// How much of an answer is read, in bytes. More, and a server that echoes bad lines fills our memory; less, and the list of bad lines
@@ -116,7 +117,7 @@ impl InfluxClient {
         let http = transport::client(config, &base, connector_name)?;
         let requests = Requests::build(&http, &base, config)?;
         let compress = match config.compression {
-            Compression::Auto => !request::is_loopback(&base),
+            Compression::Auto => !http::is_loopback(&base),
             Compression::None => false,
             Compression::Gzip => true,
         };

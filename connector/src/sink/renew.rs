@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::influx::InfluxClient;
-use crate::config::{ConnectorConfig, InfluxConfig, Secret};
+use crate::config::{ConnectorConfig, InfluxConfig, Providers, Secret};
 
 /// The client of a connector's InfluxDB, with the credentials last read.
 #[derive(Debug)]
 pub struct Renewable {
     connector: Arc<ConnectorConfig>,
+    providers: Providers,
     client: RwLock<Arc<InfluxClient>>,
     seen: Mutex<Credentials>,
 }
@@ -31,10 +32,10 @@ struct Credentials {
 // === impl Renewable ===
 
 impl Renewable {
-    /// Begins with `client`, which was made from `connector`'s settings.
-    pub fn new(client: InfluxClient, connector: Arc<ConnectorConfig>) -> Self {
+    /// Begins with `client`, which was made from `connector`'s settings, with secrets from `providers`.
+    pub fn new(client: InfluxClient, connector: Arc<ConnectorConfig>, providers: Providers) -> Self {
         let seen = Mutex::new(Credentials::of(&connector.influx));
-        Self { connector, client: RwLock::new(Arc::new(client)), seen }
+        Self { connector, providers, client: RwLock::new(Arc::new(client)), seen }
     }
 
     /// The client as of now.
@@ -46,7 +47,7 @@ impl Renewable {
     /// half written at this moment, and is looked at again before the next try.
     pub fn renew(&self) -> bool {
         let connector = &self.connector.name;
-        let influx = match ConnectorConfig::check(&self.connector.raw) {
+        let influx = match ConnectorConfig::check_with(&self.connector.raw, &self.providers) {
             Ok(checked) => checked.config.influx,
             Err(problems) => {
                 tracing::warn!(connector, %problems, "could not read the settings again, keeping the credentials");

@@ -59,6 +59,18 @@ impl<C: ConsumerContext> TaskQueue<C> {
         Self { queue, messages: vec![ptr::null_mut(); DRAIN_MAX], _wake: wake, consumer }
     }
 
+    /// Whether the brokers have told the consumer its id in the group.
+    pub(super) fn has_member_id(&self) -> bool {
+        // SAFETY: the client is alive, and the text it gives is ours: it ends in a null byte and is freed here.
+        unsafe {
+            let client = self.consumer.client().native_ptr();
+            let id = rdsys::rd_kafka_memberid(client);
+            let is_known = !id.is_null() && *id != 0;
+            rdsys::rd_kafka_mem_free(client, id.cast());
+            is_known
+        }
+    }
+
     /// Sends the messages of a partition here. To be called before each `assign` of the partition.
     pub(super) fn forward(&self, topic: &str, partition: i32) {
         let Ok(topic) = CString::new(topic) else { return };
@@ -223,19 +235,4 @@ pub(super) fn cached_end_offset<C: ConsumerContext>(
         )
     };
     (error == rdsys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
-}
-
-/// Whether a broker has given the consumer a place in its group that it has not left.
-pub(super) fn is_member<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
-    let client = consumer.client().native_ptr();
-    // SAFETY: the client is alive; what comes back is null or a C string that is ours, and is given back here.
-    unsafe {
-        let id = rdsys::rd_kafka_memberid(client);
-        if id.is_null() {
-            return false;
-        }
-        let is_member = *id != 0;
-        rdsys::rd_kafka_mem_free(client, id.cast());
-        is_member
-    }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -12,14 +12,12 @@ use super::service::Done;
 use super::shadow::Report;
 use crate::api::SIGNATURE_HEADER;
 use crate::cli::swap::{RollbackArgs, SwapArgs};
+use crate::client::{self, Worker};
 use crate::transform::structure::BYTES_MAX;
-
-/// How long a worker that does not answer at all is waited for.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Error)]
-pub enum ClientError {
+pub enum SwapClientError {
     /// The module can't be read.
     #[error("could not read {}", path.display())]
     Read {
@@ -36,24 +34,9 @@ pub enum ClientError {
         /// Its size.
         bytes: u64,
     },
-    /// No answer.
-    #[error("could not ask the worker at {url}; is it running? Give its address with --url")]
-    Ask {
-        /// Its address.
-        url: String,
-        /// Why.
-        source: reqwest::Error,
-    },
-    /// An answer that is none of ours.
-    #[error("{url} answered {status}, not as a Sluice worker does: {body}")]
-    Strange {
-        /// What was asked.
-        url: String,
-        /// The status.
-        status: u16,
-        /// The beginning of what it said.
-        body: String,
-    },
+    /// The worker can't be asked, or answers what no worker of ours does.
+    #[error(transparent)]
+    Worker(#[from] client::ClientError),
     /// The worker refused.
     #[error("refused{gate}: {message}")]
     Refused {
@@ -82,10 +65,10 @@ struct Refusal {
 /// # Errors
 ///
 /// The module can't be read, the worker can't be asked, or it refuses the module.
-pub async fn swap(args: &SwapArgs, out: &mut impl Write) -> Result<(), ClientError> {
-    let query = if args.dry_run { "?dry-run=true" } else { "" };
-    let url = format!("{}{query}", transform_url(&args.target.url, &args.connector));
-    let request = client(&url)?.put(&url);
+pub async fn swap(args: &SwapArgs, out: &mut impl Write) -> Result<(), SwapClientError> {
+    let worker = Worker::new(&args.target, None)?;
+    let query: &[_] = if args.dry_run { &[("dry-run", "true")] } else { &[] };
+    let request = worker.request(Method::PUT, &["sluice", "connectors", &args.connector, "transform"], query)?;
     let known = args.module.to_str().filter(|module| module.starts_with("sha256:"));
     let request = match known {
         Some(digest) => {
@@ -95,7 +78,7 @@ pub async fn swap(args: &SwapArgs, out: &mut impl Write) -> Result<(), ClientErr
             let bytes = read(&args.module)?;
             let signature = match read(&sidecar(&args.module)) {
                 Ok(signature) => Some(signature),
-                Err(ClientError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => None,
+                Err(SwapClientError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             };
             let request = request.header("content-type", "application/wasm").body(bytes);
@@ -105,7 +88,7 @@ pub async fn swap(args: &SwapArgs, out: &mut impl Write) -> Result<(), ClientErr
             }
         }
     };
-    tell(ask(request, &url).await, out)
+    tell(ask(&worker, request).await, out)
 }
 
 /// `sluice rollback`.
@@ -113,28 +96,18 @@ pub async fn swap(args: &SwapArgs, out: &mut impl Write) -> Result<(), ClientErr
 /// # Errors
 ///
 /// The worker can't be asked, or there is nothing to go back to.
-pub async fn roll_back(args: &RollbackArgs, out: &mut impl Write) -> Result<(), ClientError> {
-    let url = format!("{}/rollback", transform_url(&args.target.url, &args.connector));
-    tell(ask(client(&url)?.post(&url), &url).await, out)
+pub async fn roll_back(args: &RollbackArgs, out: &mut impl Write) -> Result<(), SwapClientError> {
+    let worker = Worker::new(&args.target, None)?;
+    let path = ["sluice", "connectors", &args.connector, "transform", "rollback"];
+    let request = worker.request(Method::POST, &path, &[])?;
+    tell(ask(&worker, request).await, out)
 }
 
-fn transform_url(worker: &str, connector: &str) -> String {
-    let mut name = String::new();
-    for byte in connector.bytes() {
-        // Writing into a String cannot fail.
-        let _ = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => write!(name, "{}", char::from(byte)),
-            _ => write!(name, "%{byte:02X}"),
-        };
-    }
-    format!("{}/sluice/connectors/{name}/transform", worker.trim_end_matches('/'))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
-    let failed = |source| ClientError::Read { path: path.to_owned(), source };
+fn read(path: &Path) -> Result<Vec<u8>, SwapClientError> {
+    let failed = |source| SwapClientError::Read { path: path.to_owned(), source };
     let bytes = std::fs::metadata(path).map_err(failed)?.len();
     if bytes > BYTES_MAX {
-        return Err(ClientError::TooLarge { path: path.to_owned(), bytes });
+        return Err(SwapClientError::TooLarge { path: path.to_owned(), bytes });
     }
     std::fs::read(path).map_err(failed)
 }
@@ -157,36 +130,22 @@ fn header(signature: &[u8]) -> String {
 }
 
 /// No time limit but for being let in: an answer takes as long as the module's compilation, which the worker limits.
-fn client(url: &str) -> Result<reqwest::Client, ClientError> {
-    // Whoever installed a provider first keeps it; there is no other in this program.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
-        .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none());
-    // Spares reading the system's certificates, and failing on a machine that has none.
-    let builder = if url.starts_with("http://") { builder.tls_certs_only([]) } else { builder };
-    builder.build().map_err(|source| ClientError::Ask { url: url.to_owned(), source })
-}
-
-async fn ask(request: reqwest::RequestBuilder, url: &str) -> Result<Done, (ClientError, Option<Report>)> {
-    let failed = |source| (ClientError::Ask { url: url.to_owned(), source }, None);
-    let answer = request.send().await.map_err(failed)?;
-    let status = answer.status();
-    let body = answer.bytes().await.map_err(failed)?;
-    let strange = || {
-        let body = String::from_utf8_lossy(&body).chars().take(200).collect();
-        (ClientError::Strange { url: url.to_owned(), status: status.as_u16(), body }, None)
-    };
-    if status.is_success() {
-        return serde_json::from_slice(&body).map_err(|_| strange());
+async fn ask(worker: &Worker, request: RequestBuilder) -> Result<Done, (SwapClientError, Option<Report>)> {
+    let failed = |error: client::ClientError| (error.into(), None);
+    let answer = worker.send(request).await.map_err(failed)?;
+    if answer.status().is_success() {
+        return answer.json().map_err(failed);
     }
-    let Refusal { message, gate, report } = serde_json::from_slice(&body).map_err(|_| strange())?;
-    let gate = gate.map(|gate| format!(" by the gate `{gate}`")).unwrap_or_default();
-    Err((ClientError::Refused { gate, message }, report))
+    match answer.json() {
+        Ok(Refusal { message, gate, report }) if answer.status() != StatusCode::UNAUTHORIZED => {
+            let gate = gate.map(|gate| format!(" by the gate `{gate}`")).unwrap_or_default();
+            Err((SwapClientError::Refused { gate, message }, report))
+        }
+        _ => Err(failed(answer.refused())),
+    }
 }
 
-fn tell(result: Result<Done, (ClientError, Option<Report>)>, out: &mut impl Write) -> Result<(), ClientError> {
+fn tell(result: Result<Done, (SwapClientError, Option<Report>)>, out: &mut impl Write) -> Result<(), SwapClientError> {
     let done = match result {
         Ok(done) => done,
         Err((error, report)) => {
@@ -237,11 +196,6 @@ fn how(done: &Done) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_part_of_the_path_whatever_is_in_them() {
-        assert_eq!(transform_url("http://h:1/", "a/b ü.x"), "http://h:1/sluice/connectors/a%2Fb%20%C3%BC.x/transform");
-    }
 
     #[test]
     fn a_signature_fits_into_a_header() {

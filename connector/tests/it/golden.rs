@@ -56,9 +56,8 @@ fn document_lists_every_intended_difference() {
     let listed = Listed::read();
     listed.must_be_of(&Recording::read());
     let shown = differences::document();
-    assert_eq!(
-        shown,
-        differences::with_table(&shown, &listed),
+    assert!(
+        shown == differences::with_table(&shown, &listed),
         "the table in docs/CONNECT-REST.md is not made from differences.json: run `make golden-doc`"
     );
 }

@@ -19,6 +19,7 @@ mod golden;
 mod group;
 mod guests;
 mod influx_contract;
+mod listener;
 mod metrics;
 mod offsets;
 mod outage;

@@ -32,7 +32,12 @@ const fn key(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static s
 /// Every key a connector may have.
 pub const CONNECTOR: &[Key] = &[
     key("name", Text, Required, "The connector's name. Its tasks form the consumer group connect-<name>."),
-    key("connector.class", Choice(&["InfluxSink"]), Value("InfluxSink"), "What the connector is; this program has one class."),
+    key(
+        "connector.class",
+        Choice(&["InfluxSink", "InfluxSinkConnector", "io.sluice.InfluxSinkConnector"]),
+        Value("InfluxSink"),
+        "What the connector is; this program has one class. Over REST it has to be given.",
+    ),
     key("tasks.max", Int(1, TASKS_MAX), Value("1"), "How many tasks share the partitions; more than there are partitions stay idle."),
     key("topics", List, Absent, "The topics to read, separated by commas. Either this or topics.regex is required."),
     key(

@@ -120,7 +120,7 @@ fn placeholders_read_files_folders_and_the_environment() {
     let (folder, path) = file("secrets.properties", "user=u\npass=p:}x\n");
     fs::write(folder.path().join("token"), "t0k\r\n").unwrap();
     let (path, folder_path) = (path.to_str().unwrap(), folder.path().to_str().unwrap());
-    let value = |provider, path, key| System.value(&Reference { provider, path, key });
+    let value = |provider, path, key| System.value(&Reference { name: "", provider, path, key });
     assert_eq!(value(Provider::File, path, "pass"), Ok("p:}x".to_owned()));
     assert_eq!(value(Provider::Dir, folder_path, "token"), Ok("t0k".to_owned()));
     assert_eq!(value(Provider::Env, "", "PATH"), Ok(std::env::var("PATH").unwrap()));

@@ -5,6 +5,7 @@ use reqwest::{Client, Method, Request, Url};
 
 use super::InfluxError;
 use crate::config::{InfluxConfig, Product, Secret, VersionSetting};
+use crate::http::{self, AddressFault, at};
 
 /// Every request a client makes, without its body.
 #[derive(Debug)]
@@ -24,34 +25,14 @@ enum Write {
 
 /// Checks `influx.url`: a scheme and a host, maybe a path. Credentials belong into settings of their own, where they are not logged.
 pub(super) fn base_url(written: &str) -> Result<Url, InfluxError> {
-    let fault = |why: &str| InfluxError::Url { url: redacted(written), why: why.to_owned() };
-    let url = Url::parse(written).map_err(|error| fault(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(fault("the scheme is neither http nor https"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(fault("put user and password into influx.username and influx.password"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(fault("leave the part from ? or # on out, it is made from the other settings"));
-    }
-    Ok(url)
-}
-
-/// Whether the host is this machine, where compressing costs more than it saves.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
-/// The address without what may be a secret.
-fn redacted(url: &str) -> String {
-    match url.rsplit_once('@') {
-        Some((_, rest)) => format!("…@{rest}"),
-        None => url.to_owned(),
-    }
+    http::base_url(written).map_err(|fault| {
+        let why = match fault {
+            AddressFault::Credentials => "put user and password into influx.username and influx.password".to_owned(),
+            AddressFault::Query => "leave the part from ? or # on out, it is made from the other settings".to_owned(),
+            fault => fault.to_string(),
+        };
+        InfluxError::Url { url: http::redacted(written), why }
+    })
 }
 
 // === impl Requests ===
@@ -185,13 +166,6 @@ fn authorize(http: &Client, request: &mut Request, config: &InfluxConfig, produc
     value.set_sensitive(true);
     request.headers_mut().insert(AUTHORIZATION, value);
     Ok(())
-}
-
-/// `path` below the address's own.
-fn at(base: &Url, path: &[&str]) -> Url {
-    let mut url = base.clone();
-    url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(path);
-    url
 }
 
 fn cloned(request: &Request) -> Request {

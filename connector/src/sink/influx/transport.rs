@@ -1,13 +1,12 @@
 //! The HTTP library's set-up, and what its errors mean.
 
-use std::error::Error as StdError;
-use std::io;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Url, redirect};
+use reqwest::{Client, Url};
 
 use super::InfluxError;
 use crate::config::InfluxConfig;
+use crate::http::{self, CaFault, cause, innermost};
 use crate::sink::verdict::Failure;
 
 /// The timeouts, for the wording of errors.
@@ -19,28 +18,18 @@ pub(super) struct Limits {
 
 /// A client that goes nowhere but where it is sent: no redirects, no proxies.
 pub(super) fn client(config: &InfluxConfig, base: &Url, connector_name: &str) -> Result<Client, InfluxError> {
-    // Whoever installed a provider first keeps it; there is no other in this program.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
+    let path = || config.tls_ca_location.clone().unwrap_or_default();
+    let builder = http::builder(base, config.tls_ca_location.as_deref()).map_err(|fault| match fault {
+        CaFault::Unreadable(source) => InfluxError::CaUnreadable { path: path(), source },
+        CaFault::NoCertificate => InfluxError::CaInvalid { path: path() },
+    })?;
+    let builder = builder
         .user_agent(user_agent(connector_name))
-        .redirect(redirect::Policy::none())
-        .no_proxy()
         .connect_timeout(config.connect_timeout)
         .timeout(config.request_timeout)
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(30))
         .tls_danger_accept_invalid_certs(config.tls_insecure);
-    if let Some(path) = &config.tls_ca_location {
-        let pem = std::fs::read(path).map_err(|source| InfluxError::CaUnreadable { path: path.clone(), source })?;
-        let authorities = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-        if authorities.is_empty() {
-            return Err(InfluxError::CaInvalid { path: path.clone() });
-        }
-        builder = builder.tls_certs_only(authorities);
-    } else if base.scheme() == "http" {
-        // Spares reading the system's certificates, and failing on a machine that has none.
-        builder = builder.tls_certs_only([]);
-    }
     builder.build().map_err(|source| InfluxError::Client { url: base.to_string(), source })
 }
 
@@ -92,29 +81,4 @@ fn tls_failure(error: &rustls::Error) -> (Failure, String) {
         // Bytes damaged on the way and the like: another connection may do better.
         _ => (Failure::Interrupted, format!("the TLS connection broke: {error}")),
     }
-}
-
-/// The first error of type `T` among the causes. An `io::Error` hides the error it wraps from `source()`, hence the second look.
-fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(current) = next {
-        if let Some(found) = current.downcast_ref::<T>() {
-            return Some(found);
-        }
-        let wrapped = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(inner) => Some(inner),
-            None => current.source(),
-        };
-    }
-    None
-}
-
-/// What the innermost cause says: "Connection refused (os error 111)".
-fn innermost(error: &reqwest::Error) -> String {
-    let mut current: &dyn StdError = error;
-    while let Some(source) = current.source() {
-        current = source;
-    }
-    current.to_string()
 }

@@ -33,6 +33,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("Unrecognized token ", "${no JSON}"),
     ("Non-standard token ", "${no JSON}"),
     ("the body is not valid JSON", "${no JSON}"),
+    ("EOF while parsing ", "${no JSON}"),
     // Java's words for a bug of Kafka Connect's.
     ("Cannot invoke ", "${null pointer}"),
 ];

@@ -74,8 +74,8 @@ impl Side {
     /// Sluice without any connector, on the tests' Kafka and InfluxDB.
     pub(super) fn sluice() -> Self {
         let database = Database::create("golden");
-        let prefix = unique("golden-");
-        let prefix = format!("connect.group.prefix={prefix}");
+        let groups = unique("golden");
+        let prefix = format!("connect.group.prefix={groups}-");
         let arguments = ["--bootstrap-servers", services::kafka(), "--set", &prefix];
         let process = Sluice::start_with(&[], &arguments);
         let url = process.url("");
@@ -91,13 +91,11 @@ impl Side {
                 "offset.flush.interval.ms": "200",
             }))
         };
+        let mut variables =
+            variables(&url, [class, "InfluxSinkConnector", "InfluxSink"], env!("CARGO_PKG_VERSION"), &topics);
+        variables.push(("groups", groups));
         Self {
-            variables: variables(
-                &url,
-                [class, "InfluxSinkConnector", "InfluxSink"],
-                env!("CARGO_PKG_VERSION"),
-                &topics,
-            ),
+            variables,
             // It fails on the record that the script writes to the second topic.
             sinks: vec![("sink", sink(&topics[0])), ("failing", sink(&topics[1]))],
             own_keys: &[

@@ -59,7 +59,7 @@ fn the_tasks_follow_tasks_max() {
         let listed = expect(sluice, 200, "GET", &path(&connector, "/tasks"), None);
         let ids: Vec<_> = listed.as_array().unwrap().iter().map(|task| task["id"]["task"].as_u64().unwrap()).collect();
         assert_eq!(ids, (0..tasks as u64).collect::<Vec<_>>());
-        assert!(listed.as_array().unwrap().iter().all(|task| task["config"]["tasks.max"] == tasks.to_string()));
+        assert!(listed.as_array().unwrap().iter().all(|task| task["config"]["tasks.max"] == *tasks.to_string()));
         until_states(sluice, &connector, &format!("RUNNING:{}", " RUNNING".repeat(tasks)));
         expect(sluice, 404, "GET", &path(&connector, &format!("/tasks/{tasks}/status")), None);
     }
