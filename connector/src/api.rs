@@ -16,6 +16,7 @@ mod loggers;
 mod negotiate;
 mod offsets;
 mod page;
+mod plugins;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -34,11 +35,11 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::{from_fn, map_request};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::registry::Registry;
+use crate::server::Server;
 use crate::telemetry::Loggers;
-use error::ApiError;
+pub(crate) use error::ApiError;
 pub(crate) use transform::SIGNATURE_HEADER;
 
 /// The version of Kafka Connect whose API is spoken. Clients read it as dotted numbers and switch features on by it
@@ -50,10 +51,6 @@ pub const CONNECT_VERSION: &str = "4.1.0";
 /// takes a few tens of calls: much less would restart a healthy worker at that moment; much more would leave a hung
 /// one alone.
 pub const STALL_AFTER: Duration = Duration::from_secs(60);
-
-/// How long open connections may go on after the stop: an answer under way takes milliseconds, and a page that
-/// streams would never end.
-const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// What the endpoints show.
 #[derive(Debug, Clone)]
@@ -88,11 +85,11 @@ impl ApiState {
     }
 }
 
-/// Serves until `stop` is done; answers under way are given half a second to finish. `extra` adds routes of somebody
-/// else's (the demo's page), written without a slash at the end, because that is cut off before routing.
+/// Serves on a listener of the caller's, with the limits that hold when nothing is written and without users, until `stop` is done; answers
+/// under way are given half a second to finish. For `extra` see [`router`].
 ///
 /// # Errors
-/// If the listener fails.
+/// If the listener has no address.
 ///
 /// # Panics
 /// If `extra` has a route that is taken, or a fallback.
@@ -102,28 +99,15 @@ pub async fn serve(
     extra: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let (stopping_tx, mut stopping_rx) = watch::channel(false);
-    let graceful = async move {
-        stop.await;
-        stopping_tx.send_replace(true);
-    };
-    let server = axum::serve(listener, app(state, extra)).with_graceful_shutdown(graceful);
-    let grace_over = async {
-        // An error means that `stop` panicked: then nothing could stop the server any more, so it ends as well.
-        let _ = stopping_rx.wait_for(|stopping| *stopping).await;
-        tokio::time::sleep(STOP_GRACE).await;
-    };
-    tokio::select! {
-        served = async { server.await } => served,
-        () = grace_over => Ok(()),
-    }
+    Server::over(listener)?.serve(router(state, extra), stop).await;
+    Ok(())
 }
 
 /// Every path, and who answers it.
 fn routes() -> Router<ApiState> {
-    let connect =
-        connectors::routes().merge(offsets::routes()).merge(loggers::routes()).layer(from_fn(negotiate::json_only));
+    let connect = connectors::routes().merge(offsets::routes()).merge(plugins::routes()).merge(loggers::routes());
     connect
+        .layer(from_fn(negotiate::json_only))
         .route("/", get(handlers::root))
         .route("/health", get(handlers::health))
         .route("/health/live", get(handlers::live))
@@ -134,7 +118,12 @@ fn routes() -> Router<ApiState> {
         .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))
 }
 
-fn app(state: ApiState, extra: Router) -> Router {
+/// The API, for a [`Server`]. `extra` adds routes of somebody else's (the demo's page), written without a slash at the end, because that is
+/// cut off before routing.
+///
+/// # Panics
+/// If `extra` has a route that is taken, or a fallback.
+pub fn router(state: ApiState, extra: Router) -> Router {
     let routes = routes().with_state(state).merge(extra).fallback(not_found).method_not_allowed_fallback(wrong_method);
     // Outside of the routes, because a layer on them would run after the path was matched.
     Router::new().fallback_service(routes).layer(map_request(trim_slash))

@@ -1,12 +1,10 @@
 //! The process: connectors, listener, order of start and stop.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -14,6 +12,7 @@ use crate::api::{self, ApiState};
 use crate::config::WorkerConfig;
 use crate::connector::Prepared;
 use crate::registry::{ConnectorStore, Origin, Record, Registry, RegistryError, StoreError, Target};
+use crate::server::{Listening, Server, ServerError};
 use crate::services::Services;
 use crate::status::{Board, Snapshot, TaskState};
 
@@ -23,14 +22,9 @@ const SERVER_TIME: Duration = Duration::from_secs(2);
 /// Why the process can't start.
 #[derive(Debug, Error)]
 pub enum AppError {
-    /// An address of `listeners` can't be used.
-    #[error("could not listen on {address}; another process may use it: choose another with `listeners`")]
-    Listen {
-        /// The address.
-        address: String,
-        /// The operating system's error.
-        source: std::io::Error,
-    },
+    /// The listeners can't be opened.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// There is nowhere to take connectors over to.
     #[error("--adopt takes connectors over into the state folder, and there is none: give state.dir")]
     AdoptNowhere,
@@ -61,9 +55,22 @@ pub struct Kept {
 #[derive(Debug)]
 pub struct Worker {
     registry: Registry,
-    addresses: Vec<SocketAddr>,
-    servers: Vec<JoinHandle<()>>,
-    stop_servers: watch::Sender<bool>,
+    listening: Vec<Listening>,
+    server: JoinHandle<()>,
+    stop_server: watch::Sender<bool>,
+}
+
+// === impl AppError ===
+
+impl AppError {
+    /// Whether something has to be written anew, in the settings or in a file that they name.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Server(error) => !matches!(error, ServerError::Listen { .. }),
+            Self::AdoptNowhere => true,
+            Self::Registry(_) => false,
+        }
+    }
 }
 
 // === impl Kept ===
@@ -103,24 +110,15 @@ impl Worker {
         let config = Arc::new(config);
         let Connectors { files, kept: Kept { store, records }, adopt } = connectors;
         let registry = Registry::new(Arc::clone(&config), services.clone(), Board::new(), store, adopt);
-        let (stop_servers, stopped) = watch::channel(false);
-        let mut worker = Self { registry, addresses: Vec::new(), servers: Vec::new(), stop_servers };
-        for address in &config.listeners {
-            let listen = |source| AppError::Listen { address: address.clone(), source };
-            let listener = TcpListener::bind(address).await.map_err(listen)?;
-            worker.addresses.push(listener.local_addr().map_err(listen)?);
-            let worker_id = worker.addresses[0].to_string();
-            let state = ApiState::new(worker.registry.clone(), &worker_id);
-            let (extra, mut stopped) = (extra.clone(), stopped.clone());
-            let stop = async move {
-                let _ = stopped.wait_for(|&stop| stop).await;
-            };
-            worker.servers.push(tokio::spawn(async move {
-                if let Err(error) = api::serve(listener, state, extra, stop).await {
-                    tracing::error!(%error, "the listener ended");
-                }
-            }));
-        }
+        let (stop_server, mut stopped) = watch::channel(false);
+        let server = Server::bind(&config.listeners).await?;
+        let listening = server.listening();
+        let worker_id = listening.first().map_or_else(String::new, |first| first.address.to_string());
+        let router = api::router(ApiState::new(registry.clone(), &worker_id), extra);
+        let stop = async move {
+            let _ = stopped.wait_for(|&stop| stop).await;
+        };
+        let worker = Self { registry, listening, server: tokio::spawn(server.serve(router, stop)), stop_server };
         worker.start_connectors(files, records)?;
         Ok(worker)
     }
@@ -148,9 +146,9 @@ impl Worker {
         self.registry.swaps().look_now();
     }
 
-    /// The addresses that are listened on.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// What is listened on, the REST API first.
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
     }
 
     /// How the connectors fare.
@@ -172,10 +170,8 @@ impl Worker {
     /// whether all ended in time.
     pub async fn stop(self) -> bool {
         let in_time = self.registry.stop().await;
-        let _ = self.stop_servers.send(true);
-        for server in self.servers {
-            let _ = tokio::time::timeout(SERVER_TIME, server).await;
-        }
+        let _ = self.stop_server.send(true);
+        let _ = tokio::time::timeout(SERVER_TIME, self.server).await;
         in_time
     }
 }

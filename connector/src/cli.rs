@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::telemetry::LogFormat;
 
 pub mod dlq;
+pub mod passwd;
 pub mod rest;
 pub mod swap;
 
@@ -108,6 +109,15 @@ this one; done again, further back.")]
     /// The commands that ask a running worker, or any other of Kafka Connect's.
     #[command(flatten)]
     Rest(rest::RestCommand),
+    /// Users of the REST API: add one, give one another password or role, remove one.
+    #[command(after_help = "\
+Examples:
+  sluice passwd users ann --role admin             asks for the password twice
+  pass show sluice/ann | sluice passwd users ann   the first line of standard input is the password
+  sluice passwd users ann --remove
+
+The worker's rest.auth.users.file names the file. A running worker takes the change within seconds.")]
+    Passwd(passwd::PasswdArgs),
     /// Make machine code of a module from standard input, within limits: `run` starts this for itself.
     #[command(hide = true)]
     Compile(CompileArgs),

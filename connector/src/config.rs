@@ -9,17 +9,18 @@
 
 mod connector;
 mod cross;
-pub(crate) mod ere;
 mod errors;
 pub mod kafka;
 pub mod keys;
 mod librdkafka;
+mod listeners;
 mod load;
 mod problem;
 mod properties;
 mod providers;
 mod read;
 pub mod resolve;
+mod response_headers;
 mod secret;
 mod swap;
 mod worker;
@@ -33,11 +34,15 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use connector::subscribes;
 pub use errors::{BudgetConfig, DISCARDS, DeadLettersConfig, ErrorsConfig, RestartConfig};
+pub(crate) use listeners::OPEN;
+pub use listeners::{CertificateFiles, CrossOrigin, Limits, ListenAddress, ListenerConfig};
 pub use load::{ConfigError, Fault, load};
 pub(crate) use load::{parse_json, parse_properties};
 pub use problem::{Checked, Problem, Problems};
 pub use providers::Providers;
+pub use response_headers::ResponseHeader;
 pub(crate) use secret::shown;
 pub use secret::{Secret, is_secret, redacted};
 pub use swap::{CompileLimits, PolicyConfig, ShadowRequire, SwapConfig};

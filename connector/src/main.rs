@@ -9,10 +9,11 @@ use sluice::app::{AppError, Connectors, Kept, Worker};
 use sluice::cli::rest::RestCommand;
 use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
+use sluice::server::Listening;
 use sluice::services::Services;
 use sluice::swap;
 use sluice::transform::compile;
-use sluice::{client, demo, dlq, telemetry, trial, validate};
+use sluice::{client, demo, dlq, passwd, telemetry, trial, validate};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Something failed while running.
@@ -62,6 +63,10 @@ fn main() -> ExitCode {
             Err(error) => fail(FAILED, &error),
         },
         Command::Rest(command) => ask(&command),
+        Command::Passwd(args) => match passwd::run(&args, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
+        },
         Command::Demo(args) => match on_runtime(show(&args, log)) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(FAILED),
@@ -105,10 +110,10 @@ async fn serve(worker: WorkerConfig, services: &Services, connectors: Connectors
         };
     let worker = match Worker::start(worker, services, connectors, axum::Router::new()).await {
         Ok(worker) => worker,
-        Err(error) => return fail(FAILED, &error),
+        Err(error) => return fail(if error.is_usage() { USAGE } else { FAILED }, &error),
     };
-    for address in worker.addresses() {
-        tracing::info!(%address, "listening");
+    for Listening { address, serves, https } in worker.listening() {
+        tracing::info!(%address, serves, https, "listening");
     }
     let failed = loop {
         tokio::select! {

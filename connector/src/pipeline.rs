@@ -382,6 +382,7 @@ impl Pipeline {
             }
         }
         self.commit_finally(deadline.max(Instant::now() + LAST_COMMIT_MIN));
+        self.await_place();
         if let Err(error) = self.finish_revoke_now() {
             tracing::debug!(%error, "while leaving the group");
         }

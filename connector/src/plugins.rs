@@ -22,7 +22,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::config::resolve::{Resolve, System};
+use crate::config::resolve::Resolve;
 use crate::config::{Checked, ConnectorConfig};
 use crate::status::VERSION;
 pub use info::{ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, Importance, PluginInfo, Type, Width};
@@ -117,19 +117,12 @@ pub fn definitions(plugin: &str, version: &str) -> Result<Vec<ConfigKeyInfo>, Pl
     }
 }
 
-/// Looks at a configuration for a form. `plugin` is the class it is meant to be of, or the end of its name.
+/// Looks at a configuration for a form. `plugin` is the class it is meant to be of, or the end of its name; `resolver` is where placeholders are
+/// looked up.
 ///
 /// # Errors
 /// It is of another class, or of none that there is.
-pub fn validate(plugin: &str, given: &Settings) -> Result<ConfigInfos, ClassError> {
-    validate_with(plugin, given, &System)
-}
-
-/// The same with another place to look placeholders up.
-///
-/// # Errors
-/// It is of another class, or of none that there is.
-pub fn validate_with(plugin: &str, given: &Settings, resolver: &dyn Resolve) -> Result<ConfigInfos, ClassError> {
+pub fn validate(plugin: &str, given: &Settings, resolver: &dyn Resolve) -> Result<ConfigInfos, ClassError> {
     if let Some(Some(included)) = given.get("connector.class")
         && !without_suffix(included).ends_with(without_suffix(plugin))
     {
@@ -142,15 +135,7 @@ pub fn validate_with(plugin: &str, given: &Settings, resolver: &dyn Resolve) -> 
 ///
 /// # Errors
 /// It is of no class that there is, or settings are wrong: all that are, at once.
-pub fn check(given: &Settings) -> Result<Checked<ConnectorConfig>, Refused> {
-    check_with(given, &System)
-}
-
-/// The same with another place to look placeholders up.
-///
-/// # Errors
-/// It is of no class that there is, or settings are wrong: all that are, at once.
-pub fn check_with(given: &Settings, resolver: &dyn Resolve) -> Result<Checked<ConnectorConfig>, Refused> {
+pub fn check(given: &Settings, resolver: &dyn Resolve) -> Result<Checked<ConnectorConfig>, Refused> {
     validate::examine(given, resolver)?.check()
 }
 

@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Checked, ConnectorConfig, WorkerConfig};
 use crate::connector::Prepared;
+use crate::plugins::{self, Settings};
 use crate::services::Services;
 use crate::status::{Board, ConnectorState, ConnectorStatus};
 use crate::swap::service::SwapHandles;
@@ -164,13 +165,8 @@ impl Registry {
     /// # Errors
     ///
     /// Its settings are wrong, there is one of this name, or it can't be kept.
-    pub async fn create(
-        &self,
-        name: &str,
-        config: BTreeMap<String, String>,
-        target: Target,
-    ) -> Result<Arc<Record>, RegistryError> {
-        let checked = self.check(named(name, config)).await?;
+    pub async fn create(&self, name: &str, config: Settings, target: Target) -> Result<Arc<Record>, RegistryError> {
+        let checked = self.check_new(name, named(name, config)).await?;
         let _change = self.shared.changes.lock().await;
         if self.get(name).is_ok() {
             return Err(RegistryError::Exists(name.to_owned()));
@@ -183,10 +179,9 @@ impl Registry {
     /// # Errors
     ///
     /// The settings are wrong, it comes from a file, or it can't be kept.
-    pub async fn put(&self, name: &str, config: BTreeMap<String, String>) -> Result<Changed, RegistryError> {
-        let config = named(name, config);
+    pub async fn put(&self, name: &str, config: Settings) -> Result<Changed, RegistryError> {
         self.may_change(name)?;
-        let checked = self.check(config).await?;
+        let checked = self.check_new(name, named(name, config)).await?;
         let _change = self.shared.changes.lock().await;
         match self.get(name) {
             Ok(before) => self.change_config(&before, &checked).await,
@@ -199,18 +194,15 @@ impl Registry {
     /// # Errors
     ///
     /// There is no such connector, the settings that come out are wrong, it comes from a file, or it can't be kept.
-    pub async fn patch(&self, name: &str, patch: &BTreeMap<String, Option<String>>) -> Result<Changed, RegistryError> {
+    pub async fn patch(&self, name: &str, patch: &Settings) -> Result<Changed, RegistryError> {
         loop {
             let before = self.get(name)?;
             self.may_change(name)?;
-            let mut config = before.config.clone();
-            for (key, value) in patch {
-                match value {
-                    Some(value) => config.insert(key.clone(), value.clone()),
-                    None => config.remove(key),
-                };
-            }
-            let checked = self.check(named(name, config)).await?;
+            let kept = before.config.iter().filter(|(key, _)| !patch.contains_key(*key));
+            let kept = kept.map(|(key, value)| (key.clone(), Some(value.clone())));
+            let put =
+                patch.iter().filter(|(_, value)| value.is_some()).map(|(key, value)| (key.clone(), value.clone()));
+            let checked = self.check_new(name, kept.chain(put).collect()).await?;
             let _change = self.shared.changes.lock().await;
             // Somebody else was faster: what comes out has to be checked again.
             if Arc::ptr_eq(&self.get(name)?, &before) {
@@ -345,7 +337,19 @@ impl Registry {
         }
     }
 
-    /// Off the async threads: placeholders are looked up in files.
+    /// Settings that somebody asks for, in the way and in the words of Connect. Off the async threads: placeholders are looked up in files.
+    async fn check_new(&self, name: &str, given: Settings) -> Result<Checked<ConnectorConfig>, RegistryError> {
+        let providers = self.shared.worker.providers.clone();
+        let checked = tokio::task::spawn_blocking(move || plugins::check(&given, &providers));
+        let checked = checked.await.map_err(|_| RegistryError::Stopping)??;
+        // Blanks around a name don't count, and what a placeholder stands for may change: another connector would be written over.
+        if checked.config.name != name {
+            return Err(RegistryError::OtherName { given: checked.config.name, name: name.to_owned() });
+        }
+        Ok(checked)
+    }
+
+    /// Settings that a connector has, likewise off the async threads.
     async fn check(&self, config: BTreeMap<String, String>) -> Result<Checked<ConnectorConfig>, RegistryError> {
         let providers = self.shared.worker.providers.clone();
         let check = move || ConnectorConfig::check_with(&config, &providers).map_err(RegistryError::Invalid);
@@ -415,8 +419,8 @@ fn tasks_of(target: Target, kept: Option<&Record>, config: &ConnectorConfig) -> 
 }
 
 /// The settings with the connector's name in them, as Connect puts it there.
-fn named(name: &str, mut config: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    config.entry("name".to_owned()).or_insert_with(|| name.to_owned());
+fn named(name: &str, mut config: Settings) -> Settings {
+    config.entry("name".to_owned()).or_default().get_or_insert_with(|| name.to_owned());
     config
 }
 

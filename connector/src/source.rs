@@ -107,6 +107,11 @@ impl KafkaSource {
         !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::None)
     }
 
+    /// Whether the task could leave its group. Before the brokers have told it its id it can't, although they may have a place for it.
+    pub fn can_leave(&self) -> bool {
+        self.queue.has_member_id()
+    }
+
     /// The id of the cluster, if a broker tells it within half a second.
     pub fn cluster_id(&self) -> Option<String> {
         self.consumer.client().fetch_cluster_id(QUESTION_TIMEOUT)

@@ -3,18 +3,14 @@
 //! What is no JSON or has the wrong shape is answered with 500, as Connect does (its JSON library's errors are nobody's in particular); the
 //! beginnings of the messages are the ones that Connect's clients and tests look for.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-
-/// Settings as they came: `None` is a JSON null.
-pub(super) type ConfigMap = BTreeMap<String, Option<String>>;
+use crate::plugins::Settings;
 
 /// A body that is a flat map.
-pub(super) fn parse(body: &[u8]) -> Result<ConfigMap, ApiError> {
+pub(super) fn parse(body: &[u8]) -> Result<Settings, ApiError> {
     flat(json(body)?, "the body")
 }
 
@@ -40,7 +36,7 @@ pub(super) fn object(value: Value, known: &[&str]) -> Result<Map<String, Value>,
 }
 
 /// The settings in a JSON object; `what` it is, for messages.
-pub(super) fn flat(value: Value, what: &str) -> Result<ConfigMap, ApiError> {
+pub(super) fn flat(value: Value, what: &str) -> Result<Settings, ApiError> {
     let Value::Object(fields) = value else { return Err(mismatch(what, "an object", &value)) };
     fields.into_iter().map(|(key, value)| Ok((key.clone(), text(value, &key)?))).collect()
 }

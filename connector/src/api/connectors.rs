@@ -13,10 +13,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::ApiState;
-use super::config_map::{self, ConfigMap};
+use super::config_map;
 use super::connect::{ConnectorInfo, ConnectorStateInfo, TaskInfo, TaskPart, tasks};
 use super::error::ApiError;
 use super::query::Query;
+use crate::plugins::Settings;
 use crate::registry::{Record, RegistryError, Restart, Target};
 
 /// What was done, in one line, as Connect's clients expect it.
@@ -89,7 +90,7 @@ async fn create(State(api): State<ApiState>, body: Bytes) -> Answer {
             config_map::malformed(format!("Cannot construct instance of initial_state from `{word}`: {what}"))
         })?,
     };
-    let config = without_nulls(config_map::flat(field("config"), "config")?)?;
+    let config = config_map::flat(field("config"), "config")?;
     check_name(&name, &config)?;
     let record = api.registry.create(&name, config, target).await?;
     Ok(created(&record))
@@ -113,7 +114,7 @@ async fn config(State(api): State<ApiState>, Path(name): Path<String>) -> Answer
 
 /// `PUT /connectors/{name}/config`.
 async fn put_config(State(api): State<ApiState>, Path(name): Path<String>, body: Bytes) -> Answer {
-    let config = without_nulls(config_map::parse(&body)?)?;
+    let config = config_map::parse(&body)?;
     check_name(&name, &config)?;
     let changed = api.registry.put(&name, config).await?;
     if changed.created {
@@ -244,34 +245,19 @@ fn encoded(segment: &str) -> String {
 }
 
 /// The name among the settings, if it is there, has to be the connector's.
-fn check_name(name: &str, config: &BTreeMap<String, String>) -> Answer<()> {
+fn check_name(name: &str, config: &Settings) -> Answer<()> {
     match config.get("name") {
-        Some(other) if other != name => Err(other_name(other, name)),
+        Some(Some(other)) if other != name => Err(other_name(other, name)),
         _ => Ok(()),
     }
 }
 
 fn other_name(other: &str, name: &str) -> ApiError {
-    let message = format!("Connector name configuration ({other}) doesn't match connector name in the URL ({name})");
-    ApiError::new(StatusCode::BAD_REQUEST, message)
+    RegistryError::OtherName { given: other.to_owned(), name: name.to_owned() }.into()
 }
 
 fn task_number(task: &str) -> Answer<u32> {
     task.parse().map_err(|_| ApiError::of(StatusCode::NOT_FOUND))
-}
-
-fn without_nulls(config: ConfigMap) -> Answer<BTreeMap<String, String>> {
-    let mut kept = BTreeMap::new();
-    for (key, value) in config {
-        let null = || {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                format!("{key}: Null value can not be supplied as the configuration value."),
-            )
-        };
-        kept.insert(key.clone(), value.ok_or_else(null)?);
-    }
-    Ok(kept)
 }
 
 fn not_found(message: String) -> ApiError {

@@ -10,7 +10,7 @@ use crate::registry::RegistryError;
 /// An answer that is not a success. The message is for whoever asked and is never empty: clients call string
 /// functions on it unchecked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
 }
@@ -18,12 +18,12 @@ pub(super) struct ApiError {
 impl ApiError {
     /// An error about which there is no more to say than its status, in the words of Connect's HTTP library: `HTTP
     /// 404 Not Found`.
-    pub(super) fn of(status: StatusCode) -> Self {
+    pub(crate) fn of(status: StatusCode) -> Self {
         Self { status, message: format!("HTTP {status}") }
     }
 
     /// An error that says what to do.
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
     }
 }
@@ -33,7 +33,9 @@ impl From<RegistryError> for ApiError {
         let status = match &error {
             RegistryError::Unknown(_) | RegistryError::UnknownTask { .. } => StatusCode::NOT_FOUND,
             RegistryError::Exists(_) => StatusCode::CONFLICT,
-            RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
+            RegistryError::Invalid(_) | RegistryError::Refused(_) | RegistryError::OtherName { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             RegistryError::FromFile(_) => StatusCode::FORBIDDEN,
             RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             RegistryError::Stopping => StatusCode::SERVICE_UNAVAILABLE,

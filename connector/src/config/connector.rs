@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use regex_lite::RegexBuilder;
+
 use super::kafka::{self, Role};
 use super::keys::{self, CONNECTOR, Effect};
 use super::problem::{Checked, Problems};
@@ -23,6 +25,9 @@ const SLIP_EDITS_MAX: usize = 2;
 
 /// Kafka's longest name of a topic, in bytes.
 const TOPIC_BYTES_MAX: usize = 249;
+
+/// More than anybody needs to name topics.
+const REGEX_BYTES_MAX: usize = 1 << 18;
 
 /// What Java's regular expressions have and POSIX's have not; librdkafka would take them for something else, or refuse the subscription.
 const NOT_POSIX: [&str; 12] = ["(?", "\\d", "\\D", "\\p", "\\P", "\\Q", "\\E", "\\A", "\\z", "*?", "+?", "??"];
@@ -160,6 +165,14 @@ fn parse_regex(pattern: &str) -> Result<Topics, String> {
         return Err("is no regular expression: a bracket is not closed, or a backslash ends it".to_owned());
     }
     Ok(Topics::Regex(pattern.to_owned()))
+}
+
+/// Whether `topics.regex` takes in a topic, as far as can be told: for finding mistakes only, because this is not the library that Kafka's client
+/// uses. A pattern that it does not know takes in nothing.
+pub(crate) fn subscribes(pattern: &str, topic: &str) -> bool {
+    // Anybody may send a pattern: counted repetitions multiply.
+    let regex = RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(REGEX_BYTES_MAX).nest_limit(50).build();
+    parse_regex(pattern).is_ok() && regex.is_ok_and(|regex| regex.is_match(topic))
 }
 
 fn transform(reader: &mut Reader) -> Option<TransformConfig> {

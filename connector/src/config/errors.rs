@@ -115,7 +115,7 @@ pub(super) fn check(reader: &mut Reader) {
     if reader.text("topics").is_some_and(is_source) {
         reader.problem(TOPIC, "is one of the topics that are read: every refused record would come back for ever");
     }
-    if reader.text("topics.regex").is_some_and(|regex| super::ere::matches(&regex, &topic) == Some(true)) {
+    if reader.text("topics.regex").is_some_and(|regex| super::connector::subscribes(&regex, &topic)) {
         reader.problem(TOPIC, "is matched by topics.regex: every refused record would come back for ever");
     }
     if !reader.bool("errors.deadletterqueue.context.headers.enable") {

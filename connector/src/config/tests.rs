@@ -5,6 +5,7 @@
 mod connector;
 mod files;
 mod kafka_properties;
+mod listeners;
 mod tables;
 mod worker;
 

@@ -10,6 +10,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 
 use super::kafka::{self, Role};
 use super::keys::{self, WORKER};
+use super::listeners::ListenerConfig;
 use super::problem::{Checked, Problem, Problems};
 use super::providers::Providers;
 use super::read::{Given, Reader};
@@ -36,8 +37,8 @@ const CLIENT_PREFIXES: [&str; 3] = ["consumer.", "producer.", "admin."];
 pub struct WorkerConfig {
     /// `bootstrap.servers` and every other client property, under librdkafka's names. `Debug` shows the names only.
     pub client: BTreeMap<String, String>,
-    /// Where the REST API listens: `host:port`, port 0 for one chosen by the system.
-    pub listeners: Vec<String>,
+    /// Where the REST API and the rest listen, and for whom.
+    pub listeners: ListenerConfig,
     /// Where connectors made by the REST API are kept; without it they are not kept.
     pub state_dir: Option<PathBuf>,
     /// Folders whose `.wasm` files may be named.
@@ -87,7 +88,7 @@ impl WorkerConfig {
         }
         strangers(&mut reader);
         let client = client(&mut reader);
-        let listeners = reader.parsed("listeners", parse_listeners).unwrap_or_default();
+        let listeners = ListenerConfig::read(&mut reader);
         let group_prefix = match reader.is_given("connect.group.prefix") && !reader.has("connect.group.prefix") {
             true => String::new(),
             false => reader.text("connect.group.prefix").unwrap_or_default(),
@@ -249,26 +250,4 @@ fn parse_keys(list: &str) -> Result<Vec<[u8; 32]>, String> {
         raw.try_into().map_err(|_| format!("the {}. key is no ed25519 public key in base64", at + 1))
     };
     items(list).enumerate().map(key).collect()
-}
-
-fn parse_listeners(list: &str) -> Result<Vec<String>, String> {
-    let listeners = items(list).map(parse_listener).collect::<Result<Vec<_>, _>>()?;
-    if listeners.is_empty() { Err("names no listener".to_owned()) } else { Ok(listeners) }
-}
-
-fn parse_listener(listener: &str) -> Result<String, String> {
-    let example = "write http://host:port, for example http://127.0.0.1:8083";
-    let (scheme, rest) = listener.split_once("://").ok_or_else(|| format!("has no scheme: {example}"))?;
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err("only http is spoken here: put a proxy before it for https".to_owned());
-    }
-    let address = rest.trim_end_matches('/');
-    let (host, port) = address.rsplit_once(':').ok_or_else(|| format!("has no port: {example}"))?;
-    if port.parse::<u16>().is_err() {
-        return Err("has a port that is no number from 0 to 65535".to_owned());
-    }
-    // Java takes an empty host for all interfaces.
-    let host = if host.is_empty() { "0.0.0.0" } else { host };
-    kafka::check_host_port(host)?;
-    Ok(format!("{host}:{port}"))
 }

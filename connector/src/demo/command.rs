@@ -67,7 +67,7 @@ fn strings<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, Strin
 
 impl RunningConnector for Running {
     fn listener(&self) -> Option<SocketAddr> {
-        self.0.addresses().first().copied()
+        self.0.listening().first().map(|listening| listening.address)
     }
 
     async fn failed(&mut self) -> BoxError {

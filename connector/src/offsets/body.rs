@@ -113,10 +113,10 @@ impl BodyError {
             // A list is never made of a number, an object is tried.
             Some(found) if found.contains("expected a sequence") => "Cannot deserialize value: ",
             Some(_) => "Cannot construct instance: ",
-            None if text.starts_with("unknown variant ") => "Unrecognized field: ",
             None => "",
         };
-        let text = text.replacen("unknown variant", "unknown field", 1);
+        let unknown = text.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`'));
+        let text = unknown.map_or(text.clone(), |(field, rest)| format!("Unrecognized field \"{field}\"{rest}"));
         Self::Unparsable(format!(
             "{beginning}{text}; send {{\"offsets\": [{{\"partition\": {{\"kafka_topic\": \"t\", \"kafka_partition\": 0}}, \"offset\": {{\"kafka_offset\": 5}}}}]}}, with null for an offset that is to be deleted"
         ))

@@ -21,6 +21,9 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
 /// How often the answer to the last commit is looked for; it also wakes the thread.
 const COMMIT_POLL: Duration = Duration::from_millis(20);
 
+/// How long a task that ends waits for its id in the group. Brokers that can be reached tell it in milliseconds.
+const PLACE_TIME: Duration = Duration::from_secs(1);
+
 /// How often the dead-letter topic is looked for: soon enough for who has just made it.
 const LETTER_TOPIC_PAUSE: Duration = Duration::from_secs(2);
 
@@ -296,6 +299,18 @@ impl Pipeline {
                 brokers = self.brokers,
                 "the last commit was not answered in time; its records may be read again"
             );
+        }
+    }
+
+    /// At the end of a task that has just begun: waits until it can leave its group. While it asks for its first place, librdkafka has no id to
+    /// leave with; the brokers would keep the place until the session's time is over, and everybody else in the group would wait for it.
+    pub(super) fn await_place(&mut self) {
+        let until = Instant::now() + PLACE_TIME;
+        while !self.source.can_leave() && Instant::now() < until {
+            thread::park_timeout(COMMIT_POLL);
+            if let Err(error) = self.serve_group() {
+                tracing::debug!(%error, "while joining the group in order to leave it");
+            }
         }
     }
 

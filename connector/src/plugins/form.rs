@@ -7,7 +7,6 @@ use super::definitions;
 use super::framework::{self, GROUPS, Rule, items, trim};
 use super::info::{ConfigInfo, ConfigKeyInfo, Type};
 use super::validate::missing;
-use crate::config::keys::{CONNECTOR, find};
 use crate::config::shown;
 use crate::status::VERSION;
 
@@ -131,10 +130,7 @@ impl<'a> Form<'a> {
             Some(at) => *at,
             None => {
                 let mut config = ConfigInfo::new(definitions::of_given(name));
-                let is_known = find(CONNECTOR, name).is_some();
-                let raw = self.given.get(name).cloned().flatten();
-                // A setting that nobody knows may be a misspelt password.
-                config.value.value = raw.map(|raw| if is_known { told(name, &raw) } else { HIDDEN.to_owned() });
+                config.value.value = self.given.get(name).cloned().flatten().map(|raw| told(name, &raw));
                 self.push(config);
                 self.configs.len() - 1
             }
@@ -145,6 +141,13 @@ impl<'a> Form<'a> {
     /// Says what is wrong with a setting.
     pub(super) fn error(&mut self, name: &str, what: &str) {
         self.entry(name).value.errors.push(what.to_owned());
+    }
+
+    /// Shows nothing of what was given for a setting.
+    pub(super) fn hide(&mut self, name: &str) {
+        if let Some(Some(_)) = self.given.get(name) {
+            self.entry(name).value.value = Some(HIDDEN.to_owned());
+        }
     }
 
     /// The value of a setting, placeholders resolved, and what may be told of it.

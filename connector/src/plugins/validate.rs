@@ -12,7 +12,7 @@ use super::version::VersionRange;
 use super::{ALIASES, CLASS, ClassError, Invalid, Refused, Settings, definitions};
 use crate::config::keys::{CONNECTOR, Fallback, find};
 use crate::config::resolve::{self, Resolve};
-use crate::config::{Checked, ConnectorConfig, Problem, Problems, ere, is_secret};
+use crate::config::{Checked, ConnectorConfig, Problem, Problems, is_secret, subscribes};
 use crate::status::VERSION;
 
 /// Values are repeated in our own messages up to this many characters: enough to recognise one.
@@ -126,7 +126,7 @@ fn dead_letters(form: &mut Form<'_>) -> Option<&'static str> {
         return Some(DEAD_LETTERS);
     }
     let (regex, shown) = form.given(REGEX)?;
-    if ere::matches(trim(&regex), letters) != Some(true) {
+    if !subscribes(trim(&regex), letters) {
         return None;
     }
     let what = format!(
@@ -147,6 +147,10 @@ fn place(form: &mut Form<'_>, problems: Problems, mut said: [Option<&'static str
         } else if !is_said(form, key) {
             let what = text(form, &problem);
             form.error(key, &what);
+            // A misspelt name of a password may be anywhere, as in `consumer.override.sasl.pasword`.
+            if problem.value.is_none() {
+                form.hide(key);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::store::StoreError;
 use crate::config::Problems;
+use crate::plugins::Refused;
 
 /// Why a request changed nothing.
 #[derive(Debug, Error)]
@@ -22,9 +23,20 @@ pub enum RegistryError {
     /// The name is taken.
     #[error("Connector {0} already exists")]
     Exists(String),
-    /// The settings are wrong: all that is, at once.
+    /// The settings that a connector has are wrong by now: all that is, at once.
     #[error("{0}")]
     Invalid(Problems),
+    /// The settings asked for are wrong, in Connect's words.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The settings name another connector.
+    #[error("Connector name configuration ({given}) doesn't match connector name in the URL ({name})")]
+    OtherName {
+        /// The name in the settings.
+        given: String,
+        /// The connector.
+        name: String,
+    },
     /// A file says what its settings are.
     #[error(
         "connector {0} comes from a file on the command line: change the file and start the worker again, or start it with --adopt, which takes \

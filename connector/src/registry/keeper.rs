@@ -148,10 +148,20 @@ impl Keeper {
         if self.done.has_tasks() && !self.has_failed {
             match self.running.is_some() {
                 true => self.restart_tasks(tasks).await,
-                false => self.start(prepared).await,
+                false => {
+                    self.show_start(again);
+                    self.start(prepared).await;
+                }
             }
         }
         self.show();
+    }
+
+    /// Shows that it starts: compiling a module takes its time, and whoever looks meanwhile should not find the state from before.
+    fn show_start(&self, again: bool) {
+        self.shared.board.connector(&self.name, self.done.record.tasks);
+        let state = if again { ConnectorState::Restarting } else { ConnectorState::Unassigned };
+        self.shared.board.set_connector(&self.name, state);
     }
 
     /// Shows what has come of it.

@@ -59,6 +59,18 @@ impl<C: ConsumerContext> TaskQueue<C> {
         Self { queue, messages: vec![ptr::null_mut(); DRAIN_MAX], _wake: wake, consumer }
     }
 
+    /// Whether the brokers have told the consumer its id in the group.
+    pub(super) fn has_member_id(&self) -> bool {
+        // SAFETY: the client is alive, and the text it gives is ours: it ends in a null byte and is freed here.
+        unsafe {
+            let client = self.consumer.client().native_ptr();
+            let id = rdsys::rd_kafka_memberid(client);
+            let is_known = !id.is_null() && *id != 0;
+            rdsys::rd_kafka_mem_free(client, id.cast());
+            is_known
+        }
+    }
+
     /// Sends the messages of a partition here. To be called before each `assign` of the partition.
     pub(super) fn forward(&self, topic: &str, partition: i32) {
         let Ok(topic) = CString::new(topic) else { return };

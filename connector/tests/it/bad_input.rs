@@ -137,3 +137,13 @@ fn a_server_that_is_no_influxdb_holds_the_data_and_says_so() {
     assert!(reason.contains(&url) && reason.contains("no InfluxDB") && reason.contains("influx.url"), "{reason}");
     sluice.stop();
 }
+
+#[test]
+fn a_listener_that_is_open_to_everybody_is_refused_unless_that_is_said() {
+    let arguments = [NO_KAFKA[0], NO_KAFKA[1], "--listeners", "http://0.0.0.0:0"];
+    ends(&[&connector()], &arguments, 2, &["listeners", "sluice passwd", "rest.auth.allow.anonymous=true"]);
+    let said = [arguments.as_slice(), &["--set", "rest.auth.allow.anonymous=true"]].concat();
+    let mut sluice = Sluice::start_with(&[&connector()], &said);
+    sluice.until("it to listen", |sluice| sluice.logged(&["\"message\":\"listening\""]));
+    sluice.stop();
+}

@@ -1,4 +1,12 @@
 //! One process, many connectors: made, changed, paused, stopped, restarted and deleted over REST.
 
+mod blocking;
+mod changes;
+mod failing;
 mod files;
 mod lifecycle;
+mod loggers;
+mod restarts;
+mod strimzi;
+mod topics;
+mod uis;

@@ -28,7 +28,10 @@ async fn api() -> ApiState {
         ("influx.database", "prices"),
     ]);
     for (name, target) in [("paused", Target::Paused), ("stopped", Target::Stopped)] {
-        registry.create(name, config.clone(), target).await.unwrap();
+        registry
+            .create(name, config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect(), target)
+            .await
+            .unwrap();
     }
     ApiState::new(registry, "here:8083")
 }

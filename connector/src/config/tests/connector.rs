@@ -162,6 +162,9 @@ fn what_has_no_effect_is_refused_or_warned_of_but_never_swallowed() {
         ("connector.class", "InfluxSink"),
     ];
     assert_eq!(warned(check(&silent)), [] as [&str; 0]);
+    for class in crate::plugins::ALIASES {
+        assert_eq!(warned(check(&[("connector.class", class)])), [] as [&str; 0]);
+    }
 }
 
 #[test]
@@ -197,6 +200,13 @@ fn errors_are_as_kafka_connect_has_them() {
     assert_eq!(warned(check(&[("producer.override.acks", "1")])), ["producer.override.*"]);
     assert_eq!(wrong(check(&[(TOPIC, "a b")])), [TOPIC]);
     assert_eq!(wrong(check(&[("topics", "a, prices"), (TOPIC, "prices")])), [TOPIC], "it would go round for ever");
+    for (pattern, takes) in
+        [("pri.*", true), ("[[:alpha:]]+|x", true), ("pri", false), ("x|price", false), ("((p{255}){255}){255}", false)]
+    {
+        let settings = with(&[("topics", ""), ("topics.regex", pattern), (TOPIC, "prices")]);
+        let result = ConnectorConfig::check_with(&settings, &Fixed(&[]));
+        assert_eq!(result.is_err_and(|problems| problems.problems[0].key == TOPIC), takes, "{pattern}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn worker(
 fn nothing_given_is_every_default() {
     let Checked { config, warnings } = worker(&[], &[], &[]).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(config.listeners, ["127.0.0.1:8083"]);
+    assert_eq!(listening(&config), ["127.0.0.1:8083"]);
     assert_eq!((config.state_dir.as_ref(), config.plugin_path.len(), config.client.len()), (None, 0, 0));
     assert_eq!(config.group_prefix, "connect-");
     assert_eq!(config.shutdown_timeout, Duration::from_secs(5));
@@ -63,9 +63,8 @@ fn environment_names_every_key_without_ambiguity() {
 
 #[test]
 fn a_problem_says_where_its_value_came_from() {
-    let problems = worker(&[], &[("SLUICE_LISTENERS", "https://h:1")], &[]).unwrap_err();
-    let said =
-        "listeners=https://h:1 (from SLUICE_LISTENERS): only http is spoken here: put a proxy before it for https";
+    let problems = worker(&[], &[("SLUICE_LISTENERS", "ftp://h:1")], &[]).unwrap_err();
+    let said = "listeners=ftp://h:1 (from SLUICE_LISTENERS): only http and https are spoken here";
     assert_eq!(problems.to_string(), said);
 }
 
@@ -114,16 +113,22 @@ fn a_connect_worker_file_is_taken_with_warnings() {
 
 #[test]
 fn listeners_take_all_interfaces_and_port_zero() {
-    let file = [("listeners", "http://:8083, HTTP://[::1]:0,http://localhost:1/")];
-    assert_eq!(worker(&file, &[], &[]).unwrap().config.listeners, ["0.0.0.0:8083", "[::1]:0", "localhost:1"]);
+    let file =
+        [("listeners", "http://:8083, HTTP://[::1]:0,http://localhost:1/"), ("rest.auth.allow.anonymous", "true")];
+    let config = worker(&file, &[], &[]).unwrap().config;
+    assert_eq!(listening(&config), ["0.0.0.0:8083", "[::1]:0", "localhost:1"]);
     for bad in ["", "8083", "http://h", "http://h:x", "http://a b:1"] {
         let result = worker(&[("listeners", bad)], &[], &[]);
         if bad.is_empty() {
-            assert_eq!(result.unwrap().config.listeners, ["127.0.0.1:8083"]);
+            assert_eq!(listening(&result.unwrap().config), ["127.0.0.1:8083"]);
         } else {
             assert_eq!(wrong(result), ["listeners"], "{bad}");
         }
     }
+}
+
+fn listening(config: &WorkerConfig) -> Vec<&str> {
+    config.listeners.main.iter().map(|listener| listener.address.as_str()).collect()
 }
 
 #[test]

@@ -91,13 +91,11 @@ impl Side {
                 "offset.flush.interval.ms": "200",
             }))
         };
+        let mut variables =
+            variables(&url, [class, "InfluxSinkConnector", "InfluxSink"], env!("CARGO_PKG_VERSION"), &topics);
+        variables.push(("groups", groups));
         Self {
-            variables: variables(
-                &url,
-                [class, "InfluxSinkConnector", "InfluxSink"],
-                env!("CARGO_PKG_VERSION"),
-                &topics,
-            ),
+            variables,
             // It fails on the record that the script writes to the second topic.
             sinks: vec![("sink", sink(&topics[0])), ("failing", sink(&topics[1]))],
             own_keys: &[
