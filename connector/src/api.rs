@@ -107,9 +107,9 @@ pub async fn serve(
 fn routes() -> Router<ApiState> {
     let connect = connectors::routes().merge(offsets::routes()).merge(plugins::routes()).merge(loggers::routes());
     connect
+        .route("/health", get(handlers::health))
         .layer(from_fn(negotiate::json_only))
         .route("/", get(handlers::root))
-        .route("/health", get(handlers::health))
         .route("/health/live", get(handlers::live))
         .route("/health/ready", get(handlers::ready))
         .route("/metrics", get(handlers::metrics))

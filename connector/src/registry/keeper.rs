@@ -151,6 +151,10 @@ impl Keeper {
         self.has_failed &= same && !again && desired.has_tasks();
         self.done = desired;
         if !self.done.has_tasks() || !same {
+            if self.done.has_tasks() && self.running.is_some() {
+                // The tasks that end one after the other are not those that somebody asks after.
+                self.show_start(again);
+            }
             self.halt().await;
         }
         if self.done.has_tasks() && !self.has_failed {
