@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use axum::routing::{get, post};
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use super::*;
 use crate::config::WorkerConfig;
@@ -210,7 +210,8 @@ fn idle_connections_make_room() {
 
 #[test]
 fn no_more_requests_than_connections_run_side_by_side_and_none_is_lost() {
-    let (running, most, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let (running, most, go) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let (entered, enter) = mpsc::sync_channel(64);
     let held = {
         let (running, most, go) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&go));
@@ -220,7 +221,7 @@ fn no_more_requests_than_connections_run_side_by_side_and_none_is_lost() {
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 entered.send(()).unwrap();
-                go.notified().await;
+                go.acquire().await.unwrap().forget();
                 running.fetch_sub(1, Ordering::SeqCst);
                 "hello"
             }
@@ -239,7 +240,7 @@ fn no_more_requests_than_connections_run_side_by_side_and_none_is_lost() {
         .collect();
     for _ in 0..6 {
         enter.recv_timeout(DEADLINE).unwrap();
-        go.notify_one();
+        go.add_permits(1);
     }
     for client in clients {
         assert!(client.join().unwrap().ends_with("hello"));
