@@ -1,5 +1,6 @@
 //! The process: connectors, listener, order of start and stop.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::connector::Prepared;
 use crate::registry::{ConnectorStore, Origin, Record, Registry, RegistryError, StoreError, Target};
 use crate::server::{Listening, Server, ServerError};
 use crate::services::Services;
-use crate::status::{Board, Snapshot, TaskState};
+use crate::status::{Board, ConnectorState, ConnectorStatus, Snapshot, TaskState};
 
 /// How long the end of the listener is waited for.
 const SERVER_TIME: Duration = Duration::from_secs(2);
@@ -119,25 +120,30 @@ impl Worker {
             let _ = stopped.wait_for(|&stop| stop).await;
         };
         let worker = Self { registry, listening, server: tokio::spawn(server.serve(router, stop)), stop_server };
-        worker.start_connectors(files, records)?;
+        worker.start_connectors(files, records).await?;
         Ok(worker)
     }
 
-    fn start_connectors(&self, files: Vec<Prepared>, records: Vec<Record>) -> Result<(), RegistryError> {
+    /// Those of files are known to start, and are waited for: whoever asks after this finds them. Those of the state folder start in their
+    /// own time.
+    async fn start_connectors(&self, files: Vec<Prepared>, records: Vec<Record>) -> Result<(), RegistryError> {
+        let names: BTreeSet<String> = files.iter().map(|prepared| prepared.config().name.clone()).collect();
         for prepared in files {
             let kept = records.iter().find(|record| record.name == prepared.config().name);
             self.registry.start_file(prepared, kept)?;
         }
-        for record in records {
-            let is_there = self.registry.get(&record.name).is_ok();
+        for record in records.into_iter().filter(|record| !names.contains(&record.name)) {
             match record.origin {
-                _ if is_there => {}
                 Origin::Rest => self.registry.start_kept(record),
                 // Its file is not on the command line any more.
                 Origin::File => self.registry.forget(&record.name)?,
             }
         }
-        self.registry.board().set_started();
+        let starts = |connector: &ConnectorStatus| {
+            names.contains(&connector.name) && connector.state == ConnectorState::Unassigned
+        };
+        self.board().wait_until(|board| !board.connectors.iter().any(starts)).await;
+        self.board().set_started();
         Ok(())
     }
 

@@ -56,7 +56,7 @@ pub struct Prepared {
 /// A running connector.
 #[derive(Debug)]
 pub struct Connector {
-    blueprint: Blueprint,
+    blueprint: Arc<Blueprint>,
     tasks: Vec<Task>,
     /// Threads that did not end when their tasks were restarted. Kafka has given their partitions to others, so that they commit nothing.
     left_behind: Vec<Task>,
@@ -140,14 +140,14 @@ impl Connector {
     ) -> Result<Self, PrepareError> {
         let Prepared { gates, first } = prepared;
         let tasks_max = gates.config.tasks_max.get();
-        let blueprint = Blueprint {
+        let blueprint = Arc::new(Blueprint {
             worker: Arc::clone(worker),
             runtime: runtime.clone(),
             metrics: Arc::clone(metrics),
             board: board.connector(&gates.config.name, tasks_max),
             pause: Pause::default(),
             gates,
-        };
+        });
         blueprint.pause.set(paused);
         if blueprint.config().errors.discards() {
             blueprint.board.warn("errors", DISCARDS);
@@ -187,9 +187,11 @@ impl Connector {
         let (desk, control) = desk::desk();
         let Some(begins) = self.swap.handle().begin_task(id, control).await else { return Ok(()) };
         board.set(TaskState::Starting);
-        let new = self.blueprint.task(id, &begins, desk, board.clone()).inspect_err(|error| {
-            board.set(TaskState::failed(crate::trace(error)));
-        })?;
+        // Off the async threads: the transform's `configure` takes as long as it likes, up to its limit.
+        let (blueprint, place) = (Arc::clone(&self.blueprint), board.clone());
+        let made = tokio::task::spawn_blocking(move || blueprint.task(id, &begins, desk, place)).await;
+        let made = made.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let new = made.inspect_err(|error| board.set(TaskState::failed(crate::trace(error))))?;
         let old = std::mem::replace(&mut self.tasks[id as usize], new);
         if !old.is_over() {
             tracing::warn!(

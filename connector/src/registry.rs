@@ -58,8 +58,8 @@ struct Shared {
     leaving: Mutex<BTreeMap<String, JoinHandle<bool>>>,
     /// Whether one of those that are forgotten has left tasks behind that did not end in time.
     has_left_late: Arc<AtomicBool>,
-    /// Changes are made one at a time, in the order in which they reach the disk.
-    changes: tokio::sync::Mutex<()>,
+    /// Changes are made one at a time, in the order in which they reach the disk; none once it says that the worker stops.
+    changes: tokio::sync::Mutex<bool>,
 }
 
 /// One connector.
@@ -121,13 +121,13 @@ impl Registry {
             config: config.raw.clone(),
         };
         self.shared.save(&record)?;
-        self.add(record, Some(prepared));
+        self.add(record, Some(prepared), false);
         Ok(())
     }
 
     /// Starts a connector that was kept. Should its settings be wrong by now, it is failed, and the others run.
     pub fn start_kept(&self, record: Record) {
-        self.add(record, None);
+        self.add(record, None, false);
     }
 
     /// Keeps nothing of a connector any more that is not started.
@@ -154,6 +154,13 @@ impl Registry {
         found.ok_or_else(|| RegistryError::Unknown(name.to_owned()))
     }
 
+    /// How many tasks a connector has: none where it could not be started.
+    pub fn tasks(&self, record: &Record) -> u32 {
+        let status = self.shared.board.connector_status(&record.name);
+        let has_failed = status.is_some_and(|status| matches!(status.state, ConnectorState::Failed { .. }));
+        if has_failed { 0 } else { record.tasks }
+    }
+
     /// How one connector fares.
     ///
     /// # Errors
@@ -171,7 +178,7 @@ impl Registry {
     /// Its settings are wrong, there is one of this name, or it can't be kept.
     pub async fn create(&self, name: &str, config: Settings, target: Target) -> Result<Arc<Record>, RegistryError> {
         let checked = self.check_new(name, named(name, config)).await?;
-        let _change = self.shared.changes.lock().await;
+        let _change = self.shared.change().await?;
         if self.get(name).is_ok() {
             return Err(RegistryError::Exists(name.to_owned()));
         }
@@ -186,7 +193,7 @@ impl Registry {
     pub async fn put(&self, name: &str, config: Settings) -> Result<Changed, RegistryError> {
         self.may_change(name)?;
         let checked = self.check_new(name, named(name, config)).await?;
-        let _change = self.shared.changes.lock().await;
+        let _change = self.shared.change().await?;
         match self.get(name) {
             Ok(before) => self.change_config(&before, &checked).await,
             Err(_) => Ok(Changed { record: self.make(&checked, Target::Running).await?, created: true }),
@@ -207,7 +214,7 @@ impl Registry {
             let put =
                 patch.iter().filter(|(_, value)| value.is_some()).map(|(key, value)| (key.clone(), value.clone()));
             let checked = self.check_new(name, kept.chain(put).collect()).await?;
-            let _change = self.shared.changes.lock().await;
+            let _change = self.shared.change().await?;
             // Somebody else was faster: what comes out has to be checked again.
             if Arc::ptr_eq(&self.get(name)?, &before) {
                 return self.change_config(&before, &checked).await;
@@ -221,7 +228,7 @@ impl Registry {
     ///
     /// There is no such connector, it comes from a file, or its file can't be removed.
     pub async fn delete(&self, name: &str) -> Result<(), RegistryError> {
-        let _change = self.shared.changes.lock().await;
+        let _change = self.shared.change().await?;
         self.get(name)?;
         self.may_change(name)?;
         let (shared, connector) = (Arc::clone(&self.shared), name.to_owned());
@@ -242,7 +249,7 @@ impl Registry {
     ///
     /// There is no such connector, or it can't be kept.
     pub async fn set_target(&self, name: &str, target: Target) -> Result<(), RegistryError> {
-        let _change = self.shared.changes.lock().await;
+        let _change = self.shared.change().await?;
         let before = self.get(name)?;
         if before.target == target {
             return Ok(());
@@ -315,7 +322,8 @@ impl Registry {
     /// Stops all of them at the same time, for good. Gives back whether every one ended in time.
     pub async fn stop(&self) -> bool {
         // Whoever is changing something has done so; nobody changes anything afterwards.
-        let _change = self.shared.changes.lock().await;
+        let mut stops = self.shared.changes.lock().await;
+        *stops = true;
         let entries = std::mem::take(&mut *self.shared.entries());
         entries.values().for_each(|entry| entry.desired.send_modify(|desired| desired.end = Some(End::Stopped)));
         let leaving = std::mem::take(&mut *self.shared.leaving());
@@ -370,7 +378,7 @@ impl Registry {
             config: config.raw.clone(),
         };
         self.shared.save_later(&record).await?;
-        Ok(self.add(record, None))
+        Ok(self.add(record, None, true))
     }
 
     async fn change_config(
@@ -395,7 +403,7 @@ impl Registry {
         Ok(record)
     }
 
-    fn add(&self, record: Record, prepared: Option<Prepared>) -> Arc<Record> {
+    fn add(&self, record: Record, prepared: Option<Prepared>, is_new: bool) -> Arc<Record> {
         let record = Arc::new(record);
         let (desired, wanted) = watch::channel(Desired::new(Arc::clone(&record)));
         let state = match record.target {
@@ -403,12 +411,12 @@ impl Registry {
             Target::Paused if record.tasks == 0 => ConnectorState::Paused,
             _ => ConnectorState::Unassigned,
         };
-        // Held until the end, so that whoever is on his way out finds it there and leaves the board alone.
+        let before = self.shared.leaving().remove(&record.name);
+        // Held, so that an earlier connector of this name does not take this one off the board.
         let mut entries = self.shared.entries();
         self.shared.board.connector(&record.name, record.tasks);
         self.shared.board.set_connector(&record.name, state);
-        let before = self.shared.leaving().remove(&record.name);
-        let keeper = Keeper::new(Arc::clone(&self.shared), Arc::clone(&record), wanted);
+        let keeper = Keeper::new(Arc::clone(&self.shared), wanted, is_new);
         let keeper = self.shared.runtime.spawn(keeper.run(before, prepared));
         entries.insert(record.name.clone(), Entry { record: Arc::clone(&record), desired, keeper });
         record
@@ -447,6 +455,20 @@ impl Shared {
         on_disk(move || shared.save(&record)).await
     }
 
+    /// Waits for its turn to change something.
+    async fn change(&self) -> Result<tokio::sync::MutexGuard<'_, bool>, RegistryError> {
+        let stops = self.changes.lock().await;
+        if *stops { Err(RegistryError::Stopping) } else { Ok(stops) }
+    }
+
+    /// A start that was under way when the connector was deleted may have put it on the board again.
+    fn clear_board(&self, name: &str) {
+        let entries = self.entries();
+        if !entries.contains_key(name) {
+            self.board.remove(name);
+        }
+    }
+
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -462,14 +484,6 @@ impl Shared {
         let mut leaving = self.leaving();
         leaving.retain(|_, keeper| !keeper.is_finished());
         leaving.insert(name.to_owned(), keeper);
-    }
-
-    /// Takes a connector off the board that was deleted, unless another of its name is there.
-    fn take_off_board(&self, name: &str) {
-        let entries = self.entries();
-        if !entries.contains_key(name) {
-            self.board.remove(name);
-        }
     }
 
     fn leaving(&self) -> MutexGuard<'_, BTreeMap<String, JoinHandle<bool>>> {

@@ -281,26 +281,27 @@ async fn accept(listener: TcpListener, certificate: Option<Arc<Certificate>>, se
         let _ = stopping.wait_for(|&stop| stop).await;
     });
     loop {
-        // Nobody is taken in before there is room.
+        // One client at a time is at the door; further ones stay in the system's queue while there is no room.
         let next = async {
-            let place = connections.place().await;
-            (place, listener.accept().await)
+            let accepted = listener.accept().await?;
+            Ok((accepted, connections.place().await))
         };
-        tokio::select! {
+        let next: io::Result<_> = tokio::select! {
             () = &mut stopped => break,
-            // Those that have ended.
-            Some(_) = tasks.join_next() => {}
-            (place, accepted) = next => match accepted {
-                Ok((stream, client)) => {
-                    tasks.spawn(connection(stream, client, place, certificate.clone(), served.clone()));
-                }
-                Err(error) if is_clients(&error) => {}
-                Err(error) => {
-                    warn!(%error, "no connection can be taken, trying again");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
+            next = next => next,
+        };
+        match next {
+            Ok(((stream, client), place)) => {
+                tasks.spawn(connection(stream, client, place, certificate.clone(), served.clone()));
+            }
+            Err(error) if is_clients(&error) => {}
+            Err(error) => {
+                warn!(%error, "no connection can be taken, trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
+        // Those that have ended.
+        while tasks.try_join_next().is_some() {}
     }
     drop(listener);
     while tasks.join_next().await.is_some() {}

@@ -15,7 +15,7 @@ mod slots;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -34,6 +34,10 @@ pub use slots::Filled;
 
 /// How long one question to the brokers may take before the task looks whether it is to stop.
 const QUESTION_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a consumer that is dropped waits for the end of a rebalance, without which it can't leave its group.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
+const LEAVE_POLL: Duration = Duration::from_millis(10);
 
 /// A partition's error, as the broker or librdkafka reports it in place of a record.
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub struct KafkaSource {
     slots: Slots,
     errors: Vec<PartitionError>,
     instance_id: Option<String>,
+    /// Whether it has to be told to leave the group; see [`KafkaSource::leave`].
+    leaves: bool,
 }
 
 // === impl KafkaSource ===
@@ -77,7 +83,10 @@ impl KafkaSource {
         consumer.subscribe(&subscription.iter().map(String::as_str).collect::<Vec<_>>())?;
         let mut slots = Slots::default();
         slots.resets = Arc::clone(&consumer.context().resets);
-        Ok(Self { queue, consumer, slots, errors: Vec::new(), instance_id })
+        let classic = config.get("group.protocol").is_none_or(|protocol| protocol == "classic");
+        // A static member stays: its partitions are kept for it.
+        let leaves = classic && instance_id.is_none();
+        Ok(Self { queue, consumer, slots, errors: Vec::new(), instance_id, leaves })
     }
 
     /// Whether the brokers know `topic`. Waits half a second at the most.
@@ -296,12 +305,26 @@ impl KafkaSource {
     pub fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {
         queue::cached_end_offset(&self.consumer, &partition.topic, partition.partition)
     }
+
+    /// Leaves the group. Closing does so only for a member that has partitions to give back: of the others librdkafka tells the group nothing
+    /// (seen with 2.12 and cooperative rebalancing), which then waits for them for `session.timeout.ms`, and everybody who joins waits with it.
+    fn leave(&self) {
+        self.consumer.unsubscribe();
+        let deadline = Instant::now() + LEAVE_TIME;
+        while self.queue.has_member_id() && Instant::now() < deadline {
+            // Serves callbacks; records that come now are the next owner's.
+            let _ = self.consumer.poll(LEAVE_POLL);
+        }
+    }
 }
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
-        // Dropping the consumer polls until it has left the group, and nobody is there to answer.
+        // Whoever polls from here on does so to leave the group, and nobody is there to answer.
         self.consumer.context().close();
+        if self.leaves {
+            self.leave();
+        }
     }
 }
 

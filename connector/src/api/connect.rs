@@ -65,19 +65,20 @@ pub(super) struct TaskPart {
 
 // === impl ConnectorInfo ===
 
-impl From<&Record> for ConnectorInfo {
-    fn from(record: &Record) -> Self {
-        let tasks = (0..record.tasks).map(|task| TaskId { connector: record.name.clone(), task }).collect();
+impl ConnectorInfo {
+    /// `tasks`: how many there are.
+    pub(super) fn new(record: &Record, tasks: u32) -> Self {
+        let tasks = (0..tasks).map(|task| TaskId { connector: record.name.clone(), task }).collect();
         Self { name: record.name.clone(), config: record.config.clone(), tasks, r#type: TYPE }
     }
 }
 
 /// A connector's tasks, each with the connector's settings and Connect's `task.class`.
-pub(super) fn tasks(record: &Record) -> Vec<TaskInfo> {
+pub(super) fn tasks(record: &Record, tasks: u32) -> Vec<TaskInfo> {
     let mut config = record.config.clone();
     config.insert("task.class".to_owned(), TASK_CLASS.to_owned());
     let info = |task| TaskInfo { id: TaskId { connector: record.name.clone(), task }, config: config.clone() };
-    (0..record.tasks).map(info).collect()
+    (0..tasks).map(info).collect()
 }
 
 /// What Connect calls the class of a task: there is one kind.

@@ -70,7 +70,7 @@ async fn list(State(api): State<ApiState>, RawQuery(query): RawQuery) -> Respons
                     Ok(status) => expanded.status = Some(ConnectorStateInfo::new(&status, &api.worker_id)),
                     Err(_) => continue,
                 },
-                "info" => expanded.info = Some(ConnectorInfo::from(&*record)),
+                "info" => expanded.info = Some(ConnectorInfo::new(&record, api.registry.tasks(&record))),
                 _ => {}
             }
         }
@@ -98,7 +98,8 @@ async fn create(State(api): State<ApiState>, body: Bytes) -> Answer {
 
 /// `GET /connectors/{name}`.
 async fn info(State(api): State<ApiState>, Path(name): Path<String>) -> Answer<Json<ConnectorInfo>> {
-    Ok(Json(ConnectorInfo::from(&*api.registry.get(&name)?)))
+    let record = api.registry.get(&name)?;
+    Ok(Json(ConnectorInfo::new(&record, api.registry.tasks(&record))))
 }
 
 /// `DELETE /connectors/{name}`.
@@ -120,7 +121,7 @@ async fn put_config(State(api): State<ApiState>, Path(name): Path<String>, body:
     if changed.created {
         Ok(created(&changed.record))
     } else {
-        Ok(Json(ConnectorInfo::from(&*changed.record)).into_response())
+        Ok(Json(ConnectorInfo::new(&changed.record, changed.record.tasks)).into_response())
     }
 }
 
@@ -135,7 +136,7 @@ async fn patch_config(State(api): State<ApiState>, Path(name): Path<String>, bod
         return Err(other_name(other, &name));
     }
     let changed = api.registry.patch(&name, &patch).await?;
-    Ok(Json(ConnectorInfo::from(&*changed.record)).into_response())
+    Ok(Json(ConnectorInfo::new(&changed.record, changed.record.tasks)).into_response())
 }
 
 /// `GET /connectors/{name}/status`.
@@ -146,7 +147,8 @@ async fn status(State(api): State<ApiState>, Path(name): Path<String>) -> Answer
 
 /// `GET /connectors/{name}/tasks`.
 async fn task_list(State(api): State<ApiState>, Path(name): Path<String>) -> Answer<Json<Vec<TaskInfo>>> {
-    Ok(Json(tasks(&*api.registry.get(&name)?)))
+    let record = api.registry.get(&name)?;
+    Ok(Json(tasks(&record, api.registry.tasks(&record))))
 }
 
 /// `GET /connectors/{name}/tasks/{task}/status`.
@@ -229,7 +231,7 @@ fn created(record: &Record) -> Response {
     if let Ok(location) = format!("/connectors/{}", encoded(&record.name)).parse() {
         headers.insert(header::LOCATION, location);
     }
-    (StatusCode::CREATED, headers, Json(ConnectorInfo::from(record))).into_response()
+    (StatusCode::CREATED, headers, Json(ConnectorInfo::new(record, record.tasks))).into_response()
 }
 
 /// A path segment, percent-encoded but for what needs no encoding anywhere (RFC 3986, unreserved).

@@ -39,7 +39,7 @@ pub(super) async fn run(args: &ApplyArgs, screen: &mut Screen<'_>) -> Result<boo
     let mut outcomes = Vec::new();
     for file in &args.files {
         let outcome = match read(file, &mut seen) {
-            Ok((name, config)) => apply(&worker, file, name, &config, args.dry_run).await,
+            Ok((name, config)) => apply(&worker, file, name, &config, args.dry_run).await?,
             Err(why) => Outcome { file: file.clone(), name: None, changes: Vec::new(), result: Err(why) },
         };
         if args.ask.output == Form::Text {
@@ -65,19 +65,20 @@ fn read(file: &Path, seen: &mut HashMap<String, PathBuf>) -> Result<(String, BTr
     Ok((name, config))
 }
 
+/// One file. Fails where no other would fare better.
 async fn apply(
     worker: &Worker,
     file: &Path,
     name: String,
     config: &BTreeMap<String, String>,
     dry_run: bool,
-) -> Outcome {
-    let mut outcome =
-        Outcome { file: file.to_owned(), name: Some(name), changes: Vec::new(), result: Ok(Action::Unchanged) };
-    let name = outcome.name.as_deref().unwrap_or_default();
-    outcome.result =
-        bring(worker, name, config, dry_run, &mut outcome.changes).await.map_err(|error| crate::trace(&error));
-    outcome
+) -> Result<Outcome, ClientError> {
+    let mut changes = Vec::new();
+    let result = match bring(worker, &name, config, dry_run, &mut changes).await {
+        Err(error @ ClientError::Unauthorized { .. }) => return Err(error),
+        result => result.map_err(|error| crate::trace(&error)),
+    };
+    Ok(Outcome { file: file.to_owned(), name: Some(name), changes, result })
 }
 
 /// Compares, and changes what differs. `differences` is there even if the worker refuses them.

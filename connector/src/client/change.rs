@@ -123,7 +123,7 @@ pub(super) async fn run(action: Action, args: &ChangeArgs, screen: &mut Screen<'
         let (method, path) = action.request(name);
         let result = match worker.change(method, &path, None).await {
             Ok(_) => Ok(Done::Requested),
-            Err(error) if error.is_usage() => return Err(error),
+            Err(error) if error.ends_all() => return Err(error),
             Err(error) => Err(crate::trace(&error)),
         };
         outcomes.push(Outcome { name: name.clone(), result });

@@ -142,6 +142,12 @@ impl ClientError {
         }
     }
 
+    /// Whether asking on, for another connector or once more, is of no use: the command line has to be changed, or the worker does not take the
+    /// password, and counts how often it is wrong.
+    pub fn ends_all(&self) -> bool {
+        self.is_usage() || matches!(self, Self::Unauthorized { .. })
+    }
+
     /// Whether the worker said that there is nothing of this name.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })

@@ -333,3 +333,19 @@ async fn wrong_usage_is_told_from_failure() {
         assert!(ended.result.unwrap_err().is_usage(), "{line:?}");
     }
 }
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!(r#"{{"name": "{name}"}}"#)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (one, two) = (file("one.json"), file("two.json"));
+    for line in [&["pause", "a", "b"][..], &["apply", &one, &two], &["status", "--watch"], &["status", "a", "b"]] {
+        let scripted = Scripted::start(|_, _| (401, json!({"error_code": 401, "message": "no"}))).await;
+        assert!(scripted.run(line).await.failure().contains("--user"), "{line:?}");
+        assert_eq!(scripted.lines().len(), 1, "{line:?}: who guesses is locked out");
+    }
+}

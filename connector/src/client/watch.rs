@@ -57,7 +57,7 @@ pub(super) async fn run(
             () = &mut stop => return Ok(well),
         };
         let look = match look {
-            Err(error) if error.is_usage() => return Err(error),
+            Err(error) if error.ends_all() => return Err(error),
             Err(error) => Look { errors: vec![error.to_string()], ..Look::default() },
             Ok(look) => look,
         };

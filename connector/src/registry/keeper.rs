@@ -49,6 +49,8 @@ pub(super) struct Keeper {
     has_failed: bool,
     /// Whether everything that was stopped has ended in time.
     in_time: bool,
+    /// Whether it was made just now: what is left of an earlier connector of its name is not its own.
+    is_new: bool,
 }
 
 // === impl Desired ===
@@ -71,9 +73,10 @@ impl Desired {
 // === impl Keeper ===
 
 impl Keeper {
-    pub(super) fn new(shared: Arc<Shared>, record: Arc<Record>, wanted: watch::Receiver<Desired>) -> Self {
-        let name = record.name.clone();
-        Self { shared, name, wanted, done: Desired::new(record), running: None, has_failed: false, in_time: true }
+    pub(super) fn new(shared: Arc<Shared>, wanted: watch::Receiver<Desired>, is_new: bool) -> Self {
+        let done = wanted.borrow().clone();
+        let name = done.record.name.clone();
+        Self { shared, name, wanted, done, running: None, has_failed: false, in_time: true, is_new }
     }
 
     /// Works until the connector's end, and gives back whether its tasks ended in time. `before`: the keeper of a connector of the same name
@@ -82,6 +85,10 @@ impl Keeper {
         if let Some(before) = before {
             // It ends by itself, within the time of a stop.
             let _ = before.await;
+        }
+        if self.is_new {
+            // A worker that was killed in the middle of a deletion has left it.
+            self.forget().await;
         }
         loop {
             let desired = self.wanted.borrow_and_update().clone();
@@ -92,6 +99,7 @@ impl Keeper {
         }
         if self.done.end == Some(End::Deleted) {
             self.forget().await;
+            self.shared.clear_board(&self.name);
         }
         self.in_time
     }
@@ -140,7 +148,7 @@ impl Keeper {
         let same = desired.is_made_like(&self.done);
         let again = desired.restarts.connector != self.done.restarts.connector;
         let tasks = desired.restarts.tasks_since(&self.done.restarts);
-        self.has_failed &= same && !again;
+        self.has_failed &= same && !again && desired.has_tasks();
         self.done = desired;
         if !self.done.has_tasks() || !same {
             self.halt().await;
@@ -217,14 +225,15 @@ impl Keeper {
             }
         };
         match started {
+            // Its transform's controller was told to stop with it: it would be half a connector, should somebody want it again by now.
+            Ok(Ok(connector)) if stop.is_set() => {
+                self.running = Some(connector);
+                self.halt().await;
+            }
             Ok(Ok(connector)) => {
                 self.shared.services.metrics().worker().connector_start(true);
                 self.shared.swaps.insert(&self.name, connector.swap().clone());
                 self.running = Some(connector);
-                if self.wanted.borrow().end == Some(End::Deleted) {
-                    // It has put itself on the board.
-                    self.shared.take_off_board(&self.name);
-                }
             }
             // It was broken off: nobody's fault.
             Ok(Err(_)) if stop.is_set() => {}

@@ -200,11 +200,22 @@ impl axum::body::HttpBody for Pieces {
 fn idle_connections_make_room() {
     let settings = [("listeners.connections.max", "2"), ("listeners.idle.timeout.ms", "3600000")];
     let server = Running::start(&settings, router());
-    let [mut first, _second] = [server.connect(), server.connect()];
-    for _ in 0..4 {
-        server.is_served();
+    let mut kept = [server.connect(), server.connect()];
+    // Both are in, and nobody is pushed out as long as nobody comes.
+    for client in &mut kept {
+        client.write_all(HELLO.replace("connection: close\r\n", "").as_bytes()).unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with("hello") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            answer.push(char::from(byte[0]));
+        }
     }
+    let [mut first, mut second] = kept;
+    server.is_served();
     assert_eq!(rest(&mut first), "", "the one that was there first has made room");
+    second.write_all(HELLO.as_bytes()).unwrap();
+    assert!(rest(&mut second).ends_with("hello"), "one was enough");
     server.stop();
 }
 

@@ -151,6 +151,8 @@ impl ConsumerContext for Group {
                 let lost = consumer.assignment_lost();
                 self.push(if lost { GroupEvent::Lost(partitions) } else { GroupEvent::Revoke(partitions) });
             }
+            // A rebalance that was under way has to come to its end before the group can be left. Closing takes no partitions any more.
+            RespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS if assign(consumer, partitions).is_ok() => {}
             _ => {
                 if let Err(error) = unassign(consumer, partitions) {
                     tracing::warn!(%error, "could not give partitions back");

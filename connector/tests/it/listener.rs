@@ -1,5 +1,6 @@
 //! The listener of the real program: HTTPS, users, what is open to whom. Needs no service.
 
+mod cli;
 mod https;
 mod users;
 

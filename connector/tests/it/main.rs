@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod bad_input;
+mod cli_rest;
 mod cli_try;
 mod commands;
 mod compaction;

@@ -2,7 +2,7 @@
 //!
 //! The file is an array of objects: `what`, `connect`, `sluice` and `reason` are for people and become a line of the table; `answers` holds
 //! for each request by name what turns the recorded answer into Sluice's: of an object the keys that differ, `null` for one that is not
-//! there, anything else as a whole (a JSON merge patch, RFC 7396).
+//! there, anything else as a whole (a JSON merge patch, RFC 7396), and `"${null}"` for a value that is null.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,6 +17,9 @@ use super::recording::Recording;
 /// The table is between these two lines.
 const BEGIN: &str = "<!-- The table is made from connector/tests/golden/differences.json by `make golden-doc`. -->\n";
 const END: &str = "<!-- End of the table. -->\n";
+
+/// What makes null of a value: null itself takes it away.
+const NULL: &str = "${null}";
 
 /// Every intended difference.
 pub(super) struct Listed(Vec<Difference>);
@@ -103,7 +106,7 @@ fn document_file() -> PathBuf {
 fn patch_answer(answer: &mut Value, patch: &Value, request: &str) {
     let Value::Object(patch) = patch else {
         assert_ne!(answer, patch, "differences.json has for {request} what Kafka Connect answers, or has it twice");
-        *answer = patch.clone();
+        *answer = if patch == NULL { Value::Null } else { patch.clone() };
         return;
     };
     if !answer.is_object() {
@@ -123,7 +126,7 @@ fn patch_answer(answer: &mut Value, patch: &Value, request: &str) {
 /// What turns `expected` into `found`, if anything.
 fn difference(expected: &Value, found: &Value) -> Option<Value> {
     let (Value::Object(was), Value::Object(is)) = (expected, found) else {
-        return (expected != found).then(|| found.clone());
+        return (expected != found).then(|| if found.is_null() { json!(NULL) } else { found.clone() });
     };
     let mut patch = Map::new();
     for key in was.keys().filter(|key| !is.contains_key(*key)) {

@@ -74,7 +74,7 @@ fn body(answer: &Answer, step: &Step, side: &Side) -> Value {
             Value::Object(map)
         }
         Value::Array(items) if step.path().starts_with("/admin/loggers") => logger_names(items),
-        Value::Array(items) if step.path().ends_with("/config") => definitions(items, step, side),
+        Value::Array(items) if step.path().trim_end_matches('/').ends_with("/config") => definitions(items, step, side),
         Value::Array(items) if step.path().trim_end_matches('/') == "/connector-plugins" => plugins(&items),
         other => other,
     }

@@ -107,6 +107,8 @@ impl Side {
                 "timestamp.",
                 "offset.flush.",
                 "errors.restart.",
+                "errors.budget.",
+                "stall.",
             ],
             own_groups: &["InfluxDB", "Transform", "Batching", "Delivery"],
             url,

@@ -166,3 +166,27 @@ fn topics_are_told_once_records_come_in_and_forgotten_on_request() {
     assert_eq!(topics(), json!([]));
     sluice.stop();
 }
+
+#[test]
+fn a_stopped_connector_has_left_its_group_whatever_its_tasks_were_at() {
+    let (state, topic, database) = (tempfile::tempdir().unwrap(), Topic::create("left", 1), Database::create("left"));
+    // One partition, so two of the tasks are members without anything to give back. A member that is left behind is there for good.
+    let connector = Connector::new(&topic, "left")
+        .into_database(&database)
+        .set("tasks.max", "3")
+        .set("consumer.override.session.timeout.ms", "300000");
+    let sluice = worker::start(state.path());
+    create(&sluice, &connector, None);
+    for round in 0..4 {
+        until_states(&sluice, &connector, "RUNNING: RUNNING RUNNING RUNNING");
+        if round > 0 {
+            // In the middle of a rebalance.
+            expect(&sluice, 204, "POST", &path(&connector, &format!("/tasks/{}/restart", round - 1)), None);
+        }
+        tell(&sluice, &connector, "stop");
+        until_states(&sluice, &connector, "STOPPED:");
+        expect(&sluice, 200, "DELETE", &path(&connector, "/offsets"), None);
+        tell(&sluice, &connector, "resume");
+    }
+    sluice.stop();
+}

@@ -112,6 +112,8 @@ fn a_resource_is_made_changed_and_deleted_and_the_loop_comes_to_rest() {
         .set("tasks.max", "2")
         .set("transform.config.symbol.as", "tag")
         .set("errors.log.enable", "TRUE");
+    let plugins = expect(&site.sluice, 200, "GET", "/connector-plugins", None);
+    assert!(plugins.as_array().unwrap().iter().all(|plugin| plugin["class"].is_string()), "{plugins}");
     let mut operator = Operator { sluice: &site.sluice, connector, state: "running", changes: Cell::new(0) };
     operator.settle("RUNNING: RUNNING RUNNING");
     for (state, wanted) in [
