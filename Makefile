@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test golden golden-doc soak lint doc bench fuzz services setup setup-services
+.PHONY: help demo test golden golden-doc openapi-test soak lint doc bench fuzz services setup setup-services
 
 # In CI a lock file that is not up to date is an error.
 LOCKED := $(if $(CI),--locked)
@@ -37,6 +37,9 @@ golden: setup ## ask Kafka Connect 4.1 anew what it answers to the script in con
 
 golden-doc: setup ## make the table in docs/CONNECT-REST.md from connector/tests/golden/differences.json
 	cargo test $(LOCKED) --package sluice --test it golden::write_document -- --ignored
+
+openapi-test: setup setup-services ## the description of the REST API against its answers, by schemathesis, which it fetches (needs Python, minutes)
+	cargo test $(LOCKED) --package sluice --test it openapi:: -- --ignored --nocapture
 
 soak: setup setup-services ## minutes of the model, the fuzz targets and the fault matrix; again with SLUICE_SOAK_SEED=, SLUICE_SOAK_ROUNDS= (30)
 	SLUICE_MODEL_SCHEDULES=$(SOAK_SCHEDULES) SLUICE_FUZZ_INPUTS=$(SOAK_INPUTS) cargo test $(LOCKED) --package sluice --lib -- pipeline::model fuzz::tests

@@ -3,7 +3,7 @@
 //!
 //! `api/handlers.rs` has one function per endpoint, `api/connectors.rs` those of connectors, `api/transform.rs` those of hot swap, `api/offsets.rs` those of
 //! committed offsets, `api/loggers.rs` those of log levels, `api/health.rs` what "healthy", "live" and "ready" mean, `api/types.rs` the bodies, `api/body.rs` reads large ones, `api/error.rs` the one
-//! shape of every error. A new endpoint is a line in `routes` and a function in `handlers`.
+//! shape of every error. A new endpoint is a line in `routes`, a function in `handlers` and its description in `api/openapi.json`.
 
 mod body;
 mod config_map;
@@ -15,6 +15,7 @@ mod health;
 mod loggers;
 mod negotiate;
 mod offsets;
+mod openapi;
 mod page;
 mod plugins;
 mod query;
@@ -83,6 +84,13 @@ impl ApiState {
         self.stall_after = stall_after;
         self
     }
+
+    /// Shows and changes other log levels than those of this process.
+    #[must_use]
+    pub(crate) fn with_loggers(mut self, loggers: Loggers) -> Self {
+        self.loggers = loggers;
+        self
+    }
 }
 
 /// Serves on a listener of the caller's, with the limits that hold when nothing is written and without users, until `stop` is done; answers
@@ -113,6 +121,7 @@ fn routes() -> Router<ApiState> {
         .route("/health/live", get(handlers::live))
         .route("/health/ready", get(handlers::ready))
         .route("/metrics", get(handlers::metrics))
+        .route("/sluice/openapi.json", get(openapi::show))
         .route("/sluice/connectors", get(handlers::connectors))
         .route("/sluice/connectors/{name}/transform", get(transform::show).put(transform::put))
         .route("/sluice/connectors/{name}/transform/rollback", post(transform::roll_back))

@@ -9,11 +9,13 @@
 //! | [`output`] | what a guest gives back | the rules of `wit/transform.wit`, written down a second time |
 //! | [`config`] | a configuration file | secrets must not come back in what is said about it |
 //! | [`answers`] | a server's answer to a write | no error is an acknowledgement, no line is found that is not there |
+//! | [`rest`] | requests to the REST API | what has come of them: what the answers say, and no more |
 
 mod answers;
 mod config;
 mod output;
 mod points;
+mod rest;
 #[cfg(test)]
 mod tests;
 
@@ -21,3 +23,4 @@ pub use answers::answers;
 pub use config::config;
 pub use output::output;
 pub use points::points;
+pub use rest::rest;

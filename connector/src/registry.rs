@@ -17,6 +17,7 @@ mod store;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -55,6 +56,8 @@ struct Shared {
     entries: Mutex<BTreeMap<String, Entry>>,
     /// Keepers of connectors that were deleted and are still on their way out: one of the same name waits for them.
     leaving: Mutex<BTreeMap<String, JoinHandle<bool>>>,
+    /// Whether one of those that are forgotten has left tasks behind that did not end in time.
+    has_left_late: Arc<AtomicBool>,
     /// Changes are made one at a time, in the order in which they reach the disk; none once it says that the worker stops.
     changes: tokio::sync::Mutex<bool>,
 }
@@ -97,6 +100,7 @@ impl Registry {
             adopt,
             entries: Mutex::default(),
             leaving: Mutex::default(),
+            has_left_late: Arc::default(),
             changes: tokio::sync::Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -232,9 +236,7 @@ impl Registry {
         let removed = self.shared.entries().remove(name);
         if let Some(entry) = removed {
             entry.desired.send_modify(|desired| desired.end = Some(End::Deleted));
-            let mut leaving = self.shared.leaving();
-            leaving.retain(|_, keeper| !keeper.is_finished());
-            leaving.insert(name.to_owned(), entry.keeper);
+            self.shared.leave(name, entry.keeper);
         }
         self.shared.swaps.remove(name);
         self.shared.board.remove(name);
@@ -325,7 +327,7 @@ impl Registry {
         let entries = std::mem::take(&mut *self.shared.entries());
         entries.values().for_each(|entry| entry.desired.send_modify(|desired| desired.end = Some(End::Stopped)));
         let leaving = std::mem::take(&mut *self.shared.leaving());
-        let mut in_time = true;
+        let mut in_time = !self.shared.has_left_late.load(Relaxed);
         for keeper in entries.into_values().map(|entry| entry.keeper).chain(leaving.into_values()) {
             // A keeper that panicked has left its connector behind.
             in_time &= keeper.await.unwrap_or(false);
@@ -469,6 +471,19 @@ impl Shared {
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the keeper of a connector that was deleted, until it has come to its end, and forgets those that have.
+    fn leave(&self, name: &str, keeper: JoinHandle<bool>) {
+        let late = Arc::clone(&self.has_left_late);
+        let keeper = self.runtime.spawn(async move {
+            let in_time = keeper.await.unwrap_or(false);
+            late.fetch_or(!in_time, Relaxed);
+            in_time
+        });
+        let mut leaving = self.leaving();
+        leaving.retain(|_, keeper| !keeper.is_finished());
+        leaving.insert(name.to_owned(), keeper);
     }
 
     fn leaving(&self) -> MutexGuard<'_, BTreeMap<String, JoinHandle<bool>>> {

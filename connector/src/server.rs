@@ -14,7 +14,7 @@
 //! a TLS handshake takes at most [`HANDSHAKE_TIME`].
 
 mod connections;
-mod gate;
+pub(crate) mod gate;
 mod link;
 mod lockout;
 mod login;
@@ -205,7 +205,7 @@ impl Server {
         let nothing = std::collections::BTreeMap::new();
         let config = crate::config::WorkerConfig::check(&nothing, [], &nothing).map_err(io::Error::other)?.config;
         let address = listener.local_addr()?;
-        let gate = Arc::new(Gate::new(Scope::Api { admin: true }, address, None, &config.listeners));
+        let gate = Arc::new(Gate::open(address, &config.listeners));
         let listening = Listening { address, serves: "api", https: false };
         let doors = vec![Door { listener, listening, certificate: None, gate }];
         Ok(Self { doors, limits: config.listeners.limits, watches: JoinSet::new() })

@@ -42,9 +42,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop_tx, stop_rx) = oneshot::channel();
-        let mut state = ApiState::new(registry(board), "here:8083").with_stall_after(stall_after);
         // Other tests start logging in this process.
-        state.loggers = Loggers::default();
+        let state = ApiState::new(registry(board), "here:8083").with_loggers(Loggers::default());
+        let state = state.with_stall_after(stall_after);
         let stop = async {
             let _ = stop_rx.await;
         };
@@ -82,6 +82,11 @@ impl Server {
 fn registry(board: &Board) -> Registry {
     let worker = WorkerConfig::check(&BTreeMap::new(), [], &BTreeMap::new()).unwrap().config;
     Registry::new(Arc::new(worker), Services::bare(), board.clone(), None, false)
+}
+
+/// The API of such a registry, without a listener.
+pub(super) fn router_of(board: &Board) -> Router {
+    router(ApiState::new(registry(board), "here:8083"), Router::new())
 }
 
 async fn server(board: &Board) -> Server {

@@ -12,7 +12,7 @@ use super::record::{Record, Target};
 use super::restart::Restarts;
 use crate::config::{Checked, ConnectorConfig};
 use crate::connector::{Connector, Prepared, STOP_POLL};
-use crate::status::{ConnectorState, TaskState};
+use crate::status::{Board, ConnectorState, TaskState};
 use crate::stop::Stop;
 use crate::swap::store::Store;
 use crate::validate;
@@ -171,9 +171,20 @@ impl Keeper {
 
     /// Shows that it starts: compiling a module takes its time, and whoever looks meanwhile should not find the state from before.
     fn show_start(&self, again: bool) {
-        self.shared.board.connector(&self.name, self.done.record.tasks);
         let state = if again { ConnectorState::Restarting } else { ConnectorState::Unassigned };
-        self.shared.board.set_connector(&self.name, state);
+        self.on_board(|board| {
+            board.connector(&self.name, self.done.record.tasks);
+            board.set_connector(&self.name, state);
+        });
+    }
+
+    /// Writes to the board, unless the connector was deleted: it is off the board then, or another of its name is on it.
+    fn on_board(&self, write: impl FnOnce(&Board)) {
+        // Whoever deletes it waits for the end of this borrow before he takes it off the board.
+        let wanted = self.wanted.borrow();
+        if wanted.end != Some(End::Deleted) {
+            write(&self.shared.board);
+        }
     }
 
     /// Shows what has come of it.
@@ -196,12 +207,13 @@ impl Keeper {
             // Somebody wants something else already.
             (Target::Running, None) => ConnectorState::Unassigned,
         };
-        if self.running.is_none() {
-            self.shared
-                .board
-                .connector(&self.name, if state == ConnectorState::Unassigned { self.done.record.tasks } else { 0 });
-        }
-        self.shared.board.set_connector(&self.name, state);
+        let tasks = if state == ConnectorState::Unassigned { self.done.record.tasks } else { 0 };
+        self.on_board(|board| {
+            if self.running.is_none() {
+                board.connector(&self.name, tasks);
+            }
+            board.set_connector(&self.name, state);
+        });
     }
 
     /// Starts the connector. What takes long is broken off as soon as somebody wants something else.
@@ -244,8 +256,10 @@ impl Keeper {
         tracing::error!(connector = self.name, trace, "connector failed to start");
         self.has_failed = true;
         self.shared.services.metrics().worker().connector_start(false);
-        self.shared.board.connector(&self.name, 0);
-        self.shared.board.set_connector(&self.name, ConnectorState::Failed { trace });
+        self.on_board(|board| {
+            board.connector(&self.name, 0);
+            board.set_connector(&self.name, ConnectorState::Failed { trace });
+        });
     }
 
     /// Restarts these tasks, one after the other: each finishes what is under way first. Broken off when something else is wanted that ends

@@ -53,7 +53,7 @@ pub(super) enum Scope {
 
 /// The gate of one listener.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     scope: Scope,
     login: Option<Arc<Login>>,
     origins: Origins,
@@ -88,6 +88,11 @@ impl Scope {
 // === impl Gate ===
 
 impl Gate {
+    /// That of an address where everything is served to everybody.
+    pub(crate) fn open(address: SocketAddr, config: &ListenerConfig) -> Self {
+        Self::new(Scope::Api { admin: true }, address, None, config)
+    }
+
     pub(super) fn new(scope: Scope, address: SocketAddr, login: Option<Arc<Login>>, config: &ListenerConfig) -> Self {
         // Without a password, being on this machine is all that a request has to show, and a page in a browser is on this machine, too.
         let only_local = login.is_none() && address.ip().is_loopback();
@@ -102,7 +107,7 @@ impl Gate {
     }
 
     /// Answers a request; never fails and never panics.
-    pub(super) async fn answer(&self, router: Router, client: SocketAddr, request: Request) -> Response {
+    pub(crate) async fn answer(&self, router: Router, client: SocketAddr, request: Request) -> Response {
         let started = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let mut answer = match caught(self.in_time(router, client, request)).await {

@@ -159,6 +159,11 @@ impl Sluice {
         self.signal("HUP");
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The processes that it has started and that are there.
     pub(crate) fn children(&self) -> Vec<u32> {
         let output =
