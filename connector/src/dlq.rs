@@ -116,7 +116,7 @@ impl Source {
         let worker = validate::read_worker(worker)?;
         match (&topic.connector, &topic.topic) {
             (Some(path), _) => {
-                let connector = validate::read_connector(path, &worker.plugin_path, &worker.providers)?.config;
+                let connector = validate::read_connector(path, &worker.plugin_path, &worker.rules)?.config;
                 Self::of(&worker, &connector).ok_or_else(|| DlqError::NoTopic { path: path.clone() })
             }
             (None, topic) => {

@@ -22,8 +22,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::config::resolve::Resolve;
-use crate::config::{Checked, ConnectorConfig};
+use crate::config::{Checked, ConnectorConfig, Rules};
 use crate::status::VERSION;
 pub use info::{ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, Importance, PluginInfo, Type, Width};
 pub use version::{NoVersionRange, VersionRange};
@@ -37,7 +36,7 @@ pub const ALIASES: [&str; 3] = [CLASS, "InfluxSinkConnector", "InfluxSink"];
 /// A configuration as clients send it; `None` is a JSON null.
 pub type Settings = BTreeMap<String, Option<String>>;
 
-/// Why a configuration is of no class that there is. Clients know how the messages begin.
+/// Why a configuration is not looked at. Clients know how the messages begin.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ClassError {
     /// It names no class.
@@ -55,6 +54,9 @@ pub enum ClassError {
         /// The class, as it was written.
         class: String,
     },
+    /// It has too many settings.
+    #[error("{0}")]
+    TooMany(String),
     /// It is not the class that was asked about.
     #[error("Included connector type {included} does not match request type {requested}")]
     Mismatch {
@@ -89,7 +91,7 @@ pub struct Invalid {
 /// Why a connector is not given a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// It is of no class that there is.
+    /// It is of no class that there is, or too large.
     #[error(transparent)]
     Class(#[from] ClassError),
     /// Settings are wrong.
@@ -117,26 +119,26 @@ pub fn definitions(plugin: &str, version: &str) -> Result<Vec<ConfigKeyInfo>, Pl
     }
 }
 
-/// Looks at a configuration for a form. `plugin` is the class it is meant to be of, or the end of its name; `resolver` is where placeholders are
-/// looked up.
+/// Looks at a configuration for a form. `plugin` is the class it is meant to be of, or the end of its name; `rules` are
+/// the worker's.
 ///
 /// # Errors
-/// It is of another class, or of none that there is.
-pub fn validate(plugin: &str, given: &Settings, resolver: &dyn Resolve) -> Result<ConfigInfos, ClassError> {
+/// It is of another class, or of none that there is, or has too many settings.
+pub fn validate(plugin: &str, given: &Settings, rules: &dyn Rules) -> Result<ConfigInfos, ClassError> {
     if let Some(Some(included)) = given.get("connector.class")
         && !without_suffix(included).ends_with(without_suffix(plugin))
     {
         return Err(ClassError::Mismatch { included: included.clone(), requested: plugin.to_owned() });
     }
-    Ok(validate::examine(given, resolver)?.infos())
+    Ok(validate::examine(given, rules)?.infos())
 }
 
 /// Checks a configuration that a connector is to have. It holds exactly if [`validate`] finds no error in it.
 ///
 /// # Errors
-/// It is of no class that there is, or settings are wrong: all that are, at once.
-pub fn check(given: &Settings, resolver: &dyn Resolve) -> Result<Checked<ConnectorConfig>, Refused> {
-    validate::examine(given, resolver)?.check()
+/// It is of no class that there is, has too many settings, or settings are wrong: all that are, at once.
+pub fn check(given: &Settings, rules: &dyn Rules) -> Result<Checked<ConnectorConfig>, Refused> {
+    validate::examine(given, rules)?.check()
 }
 
 fn without_suffix(class: &str) -> &str {

@@ -351,8 +351,8 @@ impl Registry {
 
     /// Settings that somebody asks for, in the way and in the words of Connect. Off the async threads: placeholders are looked up in files.
     async fn check_new(&self, name: &str, given: Settings) -> Result<Checked<ConnectorConfig>, RegistryError> {
-        let providers = self.shared.worker.providers.clone();
-        let checked = tokio::task::spawn_blocking(move || plugins::check(&given, &providers));
+        let rules = self.shared.worker.rules.clone();
+        let checked = tokio::task::spawn_blocking(move || plugins::check(&given, &rules));
         let checked = checked.await.map_err(|_| RegistryError::Stopping)??;
         // Blanks around a name don't count, and what a placeholder stands for may change: another connector would be written over.
         if checked.config.name != name {
@@ -363,8 +363,8 @@ impl Registry {
 
     /// Settings that a connector has, likewise off the async threads.
     async fn check(&self, config: BTreeMap<String, String>) -> Result<Checked<ConnectorConfig>, RegistryError> {
-        let providers = self.shared.worker.providers.clone();
-        let check = move || ConnectorConfig::check_with(&config, &providers).map_err(RegistryError::Invalid);
+        let rules = self.shared.worker.rules.clone();
+        let check = move || ConnectorConfig::check_with(&config, &rules).map_err(RegistryError::Invalid);
         tokio::task::spawn_blocking(check).await.map_err(|_| RegistryError::Stopping)?
     }
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::batch::{Batch, Inputs, Record};
 use crate::cli::TryArgs;
-use crate::config::{Providers, Tiebreak, TransformConfig};
+use crate::config::{ConnectorRules, Tiebreak, TransformConfig};
 use crate::points::{self, Stamper};
 use crate::record::TopicPartition;
 use crate::transform::engine::{Engine, LoadError};
@@ -115,7 +115,7 @@ pub fn run(args: &TryArgs, out: &mut impl Write) -> Result<(), TrialError> {
 fn transform_config(args: &TryArgs) -> Result<TransformConfig, TrialError> {
     let plugin_path = validate::worker_plugin_path(&args.worker)?;
     let mut config = match &args.connector {
-        Some(file) => validate::read_connector(file, &plugin_path, &Providers::default())?.config.transform,
+        Some(file) => validate::read_connector(file, &plugin_path, &ConnectorRules::default())?.config.transform,
         None => validate::bare_transform(),
     };
     validate::override_transform(&mut config, args.module.as_deref(), &args.config, &plugin_path);

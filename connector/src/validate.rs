@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::app::Kept;
 use crate::cli::{ValidateArgs, WorkerArgs};
 use crate::config::{
-    self, Checked, ConfigError, ConnectorConfig, ModuleRef, Problem, Problems, Providers, TransformConfig,
+    self, Checked, ConfigError, ConnectorConfig, ConnectorRules, ModuleRef, Problem, Problems, TransformConfig,
     WorkerConfig, keys,
 };
 use crate::connector::{PrepareError, Prepared};
@@ -99,7 +99,7 @@ pub enum WorkerError {
     Problems(#[from] Problems),
 }
 
-/// Reads one connector's file, its secrets from `providers`, finds its module in the folders of `plugin.path`, and gives back what is worth a warning.
+/// Reads one connector's file by the rules of a worker, finds its module in the folders of `plugin.path`, and gives back what is worth a warning.
 ///
 /// # Errors
 ///
@@ -107,10 +107,10 @@ pub enum WorkerError {
 pub fn read_connector(
     path: &Path,
     plugin_path: &[PathBuf],
-    providers: &Providers,
+    rules: &ConnectorRules,
 ) -> Result<Checked<ConnectorConfig>, FileError> {
     let map = config::load(path)?;
-    let mut checked = ConnectorConfig::check_with(&map, providers)
+    let mut checked = ConnectorConfig::check_with(&map, rules)
         .map_err(|problems| FileError::Problems { path: path.to_owned(), problems })?;
     checked.config.transform.module = locate(checked.config.transform.module, plugin_path);
     Ok(checked)
@@ -131,7 +131,7 @@ pub fn prepare(
     let mut names = BTreeMap::new();
     let mut prepared = Vec::new();
     for path in files {
-        let Checked { config, warnings } = read_connector(path, &worker.plugin_path, &worker.providers)?;
+        let Checked { config, warnings } = read_connector(path, &worker.plugin_path, &worker.rules)?;
         let connector = config.name.clone();
         for warning in &warnings {
             tracing::warn!(connector, setting = %warning, "connector setting");
@@ -237,7 +237,7 @@ pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
 }
 
 fn check_file(services: &Services, path: &Path, plugin_path: &[PathBuf]) -> Result<Vec<Problem>, FileError> {
-    let Checked { config, warnings } = read_connector(path, plugin_path, &Providers::default())?;
+    let Checked { config, warnings } = read_connector(path, plugin_path, &ConnectorRules::default())?;
     prepare_one(services, path, config)?;
     Ok(warnings)
 }

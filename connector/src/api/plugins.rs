@@ -49,8 +49,8 @@ async fn validate(
 ) -> Result<Json<ConfigInfos>, ApiError> {
     let given = config_map::parse(&body)?;
     // Off the async threads: placeholders are looked up in files.
-    let providers = api.registry.worker().providers.clone();
-    let looked = tokio::task::spawn_blocking(move || plugins::validate(&plugin, &given, &providers)).await;
+    let rules = api.registry.worker().rules.clone();
+    let looked = tokio::task::spawn_blocking(move || plugins::validate(&plugin, &given, &rules)).await;
     match looked {
         Ok(Ok(infos)) => Ok(Json(infos)),
         Ok(Err(error)) => Err(wrong_class(&error)),

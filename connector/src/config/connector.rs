@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use regex_lite::RegexBuilder;
 
-use super::kafka::{self, Role};
+use super::kafka;
 use super::keys::{self, CONNECTOR, Effect};
-use super::problem::{Checked, Problems};
+use super::problem::{Checked, Problem, Problems};
 use super::read::{Given, Reader};
-use super::resolve::{Resolve, System};
+use super::resolve::System;
+use super::rules::Rules;
 use super::{
     BatchConfig, Compression, ConnectorConfig, ErrorsConfig, InfluxConfig, ModuleRef, Product, RequestsInFlight,
     SwapConfig, Tiebreak, Topics, TransformConfig, VersionSetting, cross, swap,
@@ -29,6 +30,9 @@ const TOPIC_BYTES_MAX: usize = 249;
 /// More than anybody needs to name topics.
 const REGEX_BYTES_MAX: usize = 1 << 18;
 
+/// More settings than any connector has use for. Each that nobody knows is compared with all that there are.
+const SETTINGS_MAX: usize = 2000;
+
 /// What Java's regular expressions have and POSIX's have not; librdkafka would take them for something else, or refuse the subscription.
 const NOT_POSIX: [&str; 12] = ["(?", "\\d", "\\D", "\\p", "\\P", "\\Q", "\\E", "\\A", "\\z", "*?", "+?", "??"];
 
@@ -41,21 +45,23 @@ impl ConnectorConfig {
         Self::check_with(map, &System)
     }
 
-    /// The same with another place to look placeholders up.
+    /// The same by the rules of a worker.
     ///
     /// # Errors
     /// Everything that is wrong, at once.
-    pub fn check_with(map: &BTreeMap<String, String>, resolver: &dyn Resolve) -> Result<Checked<Self>, Problems> {
+    pub fn check_with(map: &BTreeMap<String, String>, rules: &dyn Rules) -> Result<Checked<Self>, Problems> {
+        if let Some(what) = too_many(map.len()) {
+            return Err(Problems { problems: vec![Problem::new("settings", what)], warnings: Vec::new() });
+        }
         let given = map.iter().map(|(key, raw)| (key.clone(), Given { raw: raw.clone(), origin: None })).collect();
-        let mut reader = Reader::open(CONNECTOR, given, resolver);
+        let mut reader = Reader::open(CONNECTOR, given, rules);
         strangers(&mut reader);
         cross::check(&mut reader);
         let name = reader.parsed("name", parse_name);
         let topics = topics(&mut reader);
         let transform = transform(&mut reader);
         let influx = influx(&mut reader);
-        let consumer = overrides(&mut reader, "consumer.override.", Role::Consumer);
-        let producer = overrides(&mut reader, "producer.override.", Role::Producer);
+        let [consumer, producer] = rules.overrides().read_clients(&mut reader);
         let errors = ErrorsConfig::read(&mut reader);
         let config = match (name, topics, transform, influx) {
             (Some(name), Some(topics), Some(transform), Some(influx)) => Some(Self {
@@ -79,6 +85,11 @@ impl ConnectorConfig {
     }
 }
 
+/// What there is to say of so many settings, if they are too many to be looked at.
+pub(crate) fn too_many(count: usize) -> Option<String> {
+    (count > SETTINGS_MAX).then(|| format!("{count} settings are more than the {SETTINGS_MAX} that a connector may have: remove those that it does not need"))
+}
+
 /// Refuses misspelt keys of ours; warns of all others, because Connect's clients send keys of their own.
 fn strangers(reader: &mut Reader) {
     let names =
@@ -93,12 +104,6 @@ fn strangers(reader: &mut Reader) {
         let slip = nearest.is_some_and(|name| ours(name) && keys::edits(&key, name) <= SLIP_EDITS_MAX);
         reader.unknown(&key, nearest, ours(&lower) || slip);
     }
-}
-
-fn overrides(reader: &mut Reader, prefix: &str, role: Role) -> BTreeMap<String, String> {
-    let (properties, problems) = kafka::translate(role, prefix, &reader.below(prefix));
-    problems.into_iter().for_each(|problem| reader.add(problem));
-    properties
 }
 
 fn parse_name(name: &str) -> Result<String, String> {

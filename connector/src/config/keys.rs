@@ -110,10 +110,13 @@ pub fn render(table: &[Key]) -> String {
 
 /// The known name nearest to this one, if it is near enough to be what was meant.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = name.chars().count();
+    let edits_max = 1 + length / 4;
+    // Each difference in length is an edit; to count those of names that are much longer or shorter takes time for nothing.
+    let known = known.into_iter().filter(|candidate| candidate.len().abs_diff(length) <= edits_max);
     // Jaro-Winkler would favour names with a long common beginning, which here nearly all have; edits are what typing errors are.
-    let near = |candidate: &&str| edits(name, candidate);
-    let best = known.into_iter().min_by_key(near)?;
-    (near(&best) <= 1 + name.chars().count() / 4).then_some(best)
+    let (edits, best) = known.map(|candidate| (edits(name, candidate), candidate)).min_by_key(|(edits, _)| *edits)?;
+    (edits <= edits_max).then_some(best)
 }
 
 /// How many typing errors lie between a written name and a known one; case does not count.

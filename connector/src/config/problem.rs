@@ -28,6 +28,8 @@ pub struct Problem {
     pub what: String,
     /// What would be right.
     pub allowed: Option<String>,
+    /// Whether what is wrong is said in a sentence that stands by itself, as some of Connect's do.
+    is_sentence: bool,
     /// Whether the value must not be shown although the key names no secret, for it may be a misspelt one.
     hides_value: bool,
 }
@@ -46,7 +48,25 @@ pub struct Problems {
 impl Problem {
     /// A problem of this key, without a value.
     pub fn new(key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { key: key.into(), origin: None, value: None, what: what.into(), allowed: None, hides_value: false }
+        Self {
+            key: key.into(),
+            origin: None,
+            value: None,
+            what: what.into(),
+            allowed: None,
+            is_sentence: false,
+            hides_value: false,
+        }
+    }
+
+    /// The same, said in a sentence that names the key by itself.
+    pub(super) fn sentence(key: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { is_sentence: true, ..Self::new(key, what) }
+    }
+
+    /// Whether what is wrong can be told without the key and the value.
+    pub fn is_sentence(&self) -> bool {
+        self.is_sentence
     }
 
     /// The same, showing the value as written, unless the key names a secret.

@@ -184,7 +184,7 @@ mod tests {
     fn providers(settings: &[(&str, &str)]) -> Result<Providers, String> {
         let map = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let checked = WorkerConfig::check(&map, [], &BTreeMap::new());
-        checked.map(|checked| checked.config.providers).map_err(|problems| problems.to_string())
+        checked.map(|checked| checked.config.rules.providers).map_err(|problems| problems.to_string())
     }
 
     fn value(providers: &Providers, text: &str) -> Result<String, Vec<String>> {

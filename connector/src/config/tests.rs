@@ -6,6 +6,7 @@ mod connector;
 mod files;
 mod kafka_properties;
 mod listeners;
+mod overrides;
 mod tables;
 mod worker;
 
@@ -16,6 +17,12 @@ use super::*;
 
 /// Resolves `${env:NAME}` from a list, and nothing else.
 struct Fixed(&'static [(&'static str, &'static str)]);
+
+impl Rules for Fixed {
+    fn overrides(&self) -> &OverridePolicy {
+        &OverridePolicy::All
+    }
+}
 
 impl Resolve for Fixed {
     fn value(&self, reference: &Reference<'_>) -> Result<String, String> {

@@ -11,10 +11,12 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use super::kafka::{self, Role};
 use super::keys::{self, WORKER};
 use super::listeners::ListenerConfig;
+use super::overrides::OverridePolicy;
 use super::problem::{Checked, Problem, Problems};
 use super::providers::Providers;
 use super::read::{Given, Reader};
 use super::resolve::{Resolve, System};
+use super::rules::ConnectorRules;
 
 /// Environment variables that begin with this are worker settings: `SLUICE_BOOTSTRAP_SERVERS` is `bootstrap.servers`.
 pub const ENV_PREFIX: &str = "SLUICE_";
@@ -49,8 +51,8 @@ pub struct WorkerConfig {
     pub group_prefix: String,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
-    /// Where the secrets of connectors come from.
-    pub providers: Providers,
+    /// What the settings of connectors may do.
+    pub rules: ConnectorRules,
     /// Whether it is shown which topics a connector's records came from.
     pub topic_tracking: bool,
     /// Whether that may be reset.
@@ -101,7 +103,10 @@ impl WorkerConfig {
             signature_keys: reader.parsed("transform.signature.keys", parse_keys).unwrap_or_default(),
             group_prefix,
             shutdown_timeout: reader.millis("task.shutdown.graceful.timeout.ms"),
-            providers: Providers::read(&mut reader),
+            rules: ConnectorRules {
+                providers: Providers::read(&mut reader),
+                overrides: OverridePolicy::read(&mut reader),
+            },
             topic_tracking: reader.bool("topic.tracking.enable"),
             topic_tracking_reset: reader.bool("topic.tracking.allow.reset"),
         };

@@ -108,7 +108,7 @@ impl Parts {
         let span = TaskSpan::new(&config.name, task);
         let versions = TaskVersions { stable, trial, desk, span };
         let lane = Lane::new(
-            Renewable::new(client, Arc::clone(&config), worker.providers.clone()),
+            Renewable::new(client, Arc::clone(&config), worker.rules.clone()),
             (config.influx.version, config.batch.requests_in_flight),
             config.errors.retry_delay_max,
             runtime,

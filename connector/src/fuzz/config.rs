@@ -7,7 +7,8 @@ use crate::config::kafka::is_client_property;
 use crate::config::keys::{self, CONNECTOR, WORKER};
 use crate::config::resolve::{Provider, Reference, Resolve};
 use crate::config::{
-    Checked, ConnectorConfig, ENV_PREFIX, Problem, Problems, WorkerConfig, is_secret, parse_json, parse_properties,
+    Checked, ConnectorConfig, ENV_PREFIX, OverridePolicy, Problem, Problems, Rules, WorkerConfig, is_secret,
+    parse_json, parse_properties,
 };
 
 /// Stands in every value that must not be shown anywhere.
@@ -39,15 +40,17 @@ pub fn config(data: &[u8]) {
     faults_hold_no_value(&map, data.len());
 
     let connector = marked(&map, |key| keys::find(CONNECTOR, key).is_some());
-    check(&ConnectorConfig::check_with(&connector, &Placeholders));
+    for policy in [OverridePolicy::All, OverridePolicy::None, OverridePolicy::Principal] {
+        check(&ConnectorConfig::check_with(&connector, &Placeholders(policy)));
+    }
     let is_workers = |key: &str| keys::find(WORKER, key).is_some() || is_client_property(key);
     let worker = marked(&map, is_workers);
     let flags = BTreeMap::new();
-    check(&WorkerConfig::check_with(&worker, [], &flags, &Placeholders));
+    check(&WorkerConfig::check_with(&worker, [], &flags, &Placeholders::default()));
     // A variable is known by its name in lower case with dots.
     let dotted = map.iter().map(|(key, value)| (key.to_ascii_lowercase().replace('_', "."), value.clone())).collect();
     let env = marked(&dotted, is_workers).into_iter().map(|(key, value)| (format!("{ENV_PREFIX}{key}"), value));
-    check(&WorkerConfig::check_with(&BTreeMap::new(), env, &flags, &Placeholders));
+    check(&WorkerConfig::check_with(&BTreeMap::new(), env, &flags, &Placeholders::default()));
 }
 
 fn check<T: Debug>(result: &Result<Checked<T>, Problems>) {
@@ -150,8 +153,9 @@ fn escape(text: &str) -> String {
 }
 
 /// Placeholders without a place to look them up: `${env:=TEXT}` gives the text, so that values can come out of one; other names
-/// that begin with a letter give a value that must not be shown, and the rest is not there.
-struct Placeholders;
+/// that begin with a letter give a value that must not be shown, and the rest is not there. Overrides are subject to the policy.
+#[derive(Default)]
+struct Placeholders(OverridePolicy);
 
 impl Resolve for Placeholders {
     fn value(&self, reference: &Reference<'_>) -> Result<String, String> {
@@ -160,5 +164,11 @@ impl Resolve for Placeholders {
             _ if reference.key.starts_with(char::is_alphabetic) => Ok(format!("{RESOLVED}{}", reference.path)),
             _ => Err("it is not there".to_owned()),
         }
+    }
+}
+
+impl Rules for Placeholders {
+    fn overrides(&self) -> &OverridePolicy {
+        &self.0
     }
 }

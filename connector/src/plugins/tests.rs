@@ -4,11 +4,13 @@
 
 mod definitions;
 mod messages;
+mod overrides;
 mod properties;
 mod validation;
 
 use super::*;
-use crate::config::resolve::Reference;
+use crate::config::OverridePolicy;
+use crate::config::resolve::{Reference, Resolve};
 
 /// Resolves `${env:NAME}` from a list, and nothing else.
 struct Fixed(&'static [(&'static str, &'static str)]);
@@ -17,6 +19,12 @@ impl Resolve for Fixed {
     fn value(&self, reference: &Reference<'_>) -> Result<String, String> {
         let found = self.0.iter().find(|(name, _)| *name == reference.key);
         found.map(|(_, value)| (*value).to_owned()).ok_or_else(|| format!("{} is not there", reference.key))
+    }
+}
+
+impl Rules for Fixed {
+    fn overrides(&self) -> &OverridePolicy {
+        &OverridePolicy::All
     }
 }
 

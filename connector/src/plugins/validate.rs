@@ -11,8 +11,8 @@ use super::info::{ConfigInfo, ConfigInfos};
 use super::version::VersionRange;
 use super::{ALIASES, CLASS, ClassError, Invalid, Refused, Settings, definitions};
 use crate::config::keys::{CONNECTOR, Fallback, find};
-use crate::config::resolve::{self, Resolve};
-use crate::config::{Checked, ConnectorConfig, Problem, Problems, is_secret, subscribes};
+use crate::config::resolve;
+use crate::config::{Checked, ConnectorConfig, Problem, Problems, Rules, is_secret, subscribes, too_many};
 use crate::status::VERSION;
 
 /// Values are repeated in our own messages up to this many characters: enough to recognise one.
@@ -37,9 +37,12 @@ pub(super) struct Examined {
 /// Looks at a configuration.
 ///
 /// # Errors
-/// It is of no class that there is.
-pub(super) fn examine(given: &Settings, resolver: &dyn Resolve) -> Result<Examined, ClassError> {
-    let values = resolved(given, resolver);
+/// It is of no class that there is, or has too many settings.
+pub(super) fn examine(given: &Settings, rules: &dyn Rules) -> Result<Examined, ClassError> {
+    if let Some(what) = too_many(given.len()) {
+        return Err(ClassError::TooMany(what));
+    }
+    let values = resolved(given, rules);
     let class = class_of(given, &values)?;
     let mut form = Form::new(given, values);
     for (definition, row) in definitions::framework().into_iter().zip(&FRAMEWORK) {
@@ -58,13 +61,13 @@ pub(super) fn examine(given: &Settings, resolver: &dyn Resolve) -> Result<Examin
         form.error(name, NULL);
     }
     let written = given.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
-    let checked = ConnectorConfig::check_with(&written, resolver).map_err(|problems| place(&mut form, problems, said));
+    let checked = ConnectorConfig::check_with(&written, rules).map_err(|problems| place(&mut form, problems, said));
     Ok(Examined { class, groups: form.groups, configs: form.configs, checked: checked.ok() })
 }
 
 /// What the placeholders of a configuration stand for; without those settings that can't be looked up, of which the check will tell.
-fn resolved(given: &Settings, resolver: &dyn Resolve) -> BTreeMap<String, String> {
-    let resolve = |raw: &str| resolve::resolve(raw, resolver).ok().map(|resolved| resolved.value);
+fn resolved(given: &Settings, rules: &dyn Rules) -> BTreeMap<String, String> {
+    let resolve = |raw: &str| resolve::resolve(raw, rules).ok().map(|resolved| resolved.value);
     given.iter().filter_map(|(key, raw)| Some((key.clone(), resolve(raw.as_deref()?)?))).collect()
 }
 
@@ -169,6 +172,9 @@ fn is_said(form: &Form<'_>, key: &str) -> bool {
 
 /// A problem in the words of Connect, as far as it has some.
 fn text(form: &Form<'_>, problem: &Problem) -> String {
+    if problem.is_sentence() {
+        return problem.what.clone();
+    }
     let key = &problem.key;
     let given = form.is_given(key);
     let required = find(CONNECTOR, key).is_some_and(|known| known.fallback == Fallback::Required);

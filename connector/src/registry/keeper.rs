@@ -336,9 +336,8 @@ fn start(shared: &Shared, record: &Record, prepared: Option<Prepared>, stop: Sto
     let prepared = match prepared {
         Some(prepared) => prepared,
         None => {
-            let Checked { mut config, warnings } =
-                ConnectorConfig::check_with(&record.config, &shared.worker.providers)
-                    .map_err(|problems| problems.to_string())?;
+            let Checked { mut config, warnings } = ConnectorConfig::check_with(&record.config, &shared.worker.rules)
+                .map_err(|problems| problems.to_string())?;
             for warning in &warnings {
                 tracing::warn!(connector = config.name, setting = %warning, "connector setting");
             }

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::influx::InfluxClient;
-use crate::config::{ConnectorConfig, InfluxConfig, Providers, Secret};
+use crate::config::{ConnectorConfig, ConnectorRules, InfluxConfig, Secret};
 
 /// The client of a connector's InfluxDB, with the credentials last read.
 #[derive(Debug)]
 pub struct Renewable {
     connector: Arc<ConnectorConfig>,
-    providers: Providers,
+    rules: ConnectorRules,
     client: RwLock<Arc<InfluxClient>>,
     seen: Mutex<Credentials>,
 }
@@ -32,10 +32,10 @@ struct Credentials {
 // === impl Renewable ===
 
 impl Renewable {
-    /// Begins with `client`, which was made from `connector`'s settings, with secrets from `providers`.
-    pub fn new(client: InfluxClient, connector: Arc<ConnectorConfig>, providers: Providers) -> Self {
+    /// Begins with `client`, which was made from `connector`'s settings by the rules of a worker.
+    pub fn new(client: InfluxClient, connector: Arc<ConnectorConfig>, rules: ConnectorRules) -> Self {
         let seen = Mutex::new(Credentials::of(&connector.influx));
-        Self { connector, providers, client: RwLock::new(Arc::new(client)), seen }
+        Self { connector, rules, client: RwLock::new(Arc::new(client)), seen }
     }
 
     /// The client as of now.
@@ -47,7 +47,7 @@ impl Renewable {
     /// half written at this moment, and is looked at again before the next try.
     pub fn renew(&self) -> bool {
         let connector = &self.connector.name;
-        let influx = match ConnectorConfig::check_with(&self.connector.raw, &self.providers) {
+        let influx = match ConnectorConfig::check_with(&self.connector.raw, &self.rules) {
             Ok(checked) => checked.config.influx,
             Err(problems) => {
                 tracing::warn!(connector, %problems, "could not read the settings again, keeping the credentials");

@@ -6,6 +6,7 @@ mod failing;
 mod files;
 mod lifecycle;
 mod loggers;
+mod overrides;
 mod restarts;
 mod strimzi;
 mod topics;

@@ -1,7 +1,7 @@
 //! The keys of the worker. Beside them it takes the properties of a Kafka client (see [`crate::config::kafka`]).
 
 use super::Fallback::{Absent, Value};
-use super::Kind::{Bool, Choice, Int, List, Path, Text};
+use super::Kind::{Bool, Int, List, Path, Text};
 use super::{Fallback, Key, Kind};
 
 const fn key(name: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
@@ -138,9 +138,16 @@ pub const WORKER: &[Key] = &[
     ),
     key(
         "connector.client.config.override.policy",
-        Choice(&["All"]),
+        Text,
         Value("All"),
-        "Which client properties connectors may override: all.",
+        "Which client properties connectors may override: All, None, Principal (who they are to Kafka), Allowlist, or Connect's classes of \
+         these names.",
+    ),
+    key(
+        "connector.client.config.override.allowlist",
+        List,
+        Absent,
+        "With the policy Allowlist: those that connectors may override, as they write them, without prefix. Not given: none.",
     ),
     Key::framework("key.converter", "Default converter of keys."),
     Key::framework("key.converter.*", "Its settings."),
