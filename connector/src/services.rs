@@ -12,6 +12,7 @@ use crate::transform::code_cache::{CacheError, CodeCache};
 use crate::transform::compile::Compiler;
 use crate::transform::engine::Engine;
 use crate::transform::loader::Loader;
+use crate::transform::loads::Loads;
 
 /// The folder of machine code within the state folder.
 const CODE_FOLDER: &str = "code";
@@ -34,6 +35,8 @@ pub struct Services {
     /// Whether modules are compiled in a process of their own.
     in_child: bool,
     cache: Option<CodeCache>,
+    /// What is loaded, and who compiles.
+    loads: Loads,
     state: Option<Arc<StateDir>>,
     /// `None` without a worker.
     signature_keys: Option<Vec<[u8; 32]>>,
@@ -49,6 +52,7 @@ impl Services {
             engine: Engine::new(),
             in_child: false,
             cache: None,
+            loads: Loads::new(),
             state: None,
             signature_keys: None,
             metrics: Metrics::new(),
@@ -79,7 +83,7 @@ impl Services {
     /// If the system does not tell where this program is.
     pub fn loader(&self, limits: CompileLimits) -> io::Result<Loader> {
         let compiler = if self.in_child { Compiler::this_program(limits)? } else { Compiler::InProcess };
-        Ok(Loader::new(self.engine.clone(), compiler, self.cache.clone()))
+        Ok(Loader::new(self.engine.clone(), compiler, self.cache.clone()).among(self.loads.clone()))
     }
 
     /// The state folder.

@@ -13,6 +13,7 @@ pub mod engine;
 mod host;
 mod load_error;
 pub mod loader;
+pub mod loads;
 pub mod structure;
 mod version;
 mod world;

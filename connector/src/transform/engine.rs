@@ -108,8 +108,8 @@ impl std::fmt::Debug for Engine {
 // === impl Module ===
 
 impl Module {
-    pub(super) fn new(engine: Engine, name: &str, digest: &str, pre: InstancePre<HostState>) -> Self {
-        Self { engine, version: Arc::new(Version::new(digest, name)), pre: Arc::new(pre) }
+    pub(super) fn new(engine: Engine, name: &str, digest: &str, pre: Arc<InstancePre<HostState>>) -> Self {
+        Self { engine, version: Arc::new(Version::new(digest, name)), pre }
     }
 
     /// The same machine code as another version, of this name and a digest of its own: spares tests the compilation.

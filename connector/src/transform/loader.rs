@@ -14,17 +14,19 @@ use super::code_cache::{CodeCache, Key};
 use super::compile::{self, Compiler};
 use super::engine::{Engine, Module};
 use super::load_error::{LoadError, Refusal};
+use super::loads::{Begin, Linked, Loads};
 use super::structure::{self, Structure, StructureError};
 use super::{builtin, world};
 use crate::config::ModuleRef;
 use crate::stop::Stop;
 
-/// Loads modules. Cheap to clone, and may be shared between threads: the compiler's limits and the cache are all that it holds.
+/// Loads modules. Cheap to clone, and may be shared between threads.
 #[derive(Debug, Clone)]
 pub struct Loader {
     engine: Engine,
     compiler: Arc<Compiler>,
     cache: Option<CodeCache>,
+    loads: Option<Loads>,
     stop: Stop,
 }
 
@@ -57,7 +59,15 @@ pub struct Steps {
 impl Loader {
     /// A loader that compiles with `compiler` and keeps machine code in `cache`, if there is one.
     pub fn new(engine: Engine, compiler: Compiler, cache: Option<CodeCache>) -> Self {
-        Self { engine, compiler: Arc::new(compiler), cache, stop: Stop::default() }
+        Self { engine, compiler: Arc::new(compiler), cache, loads: None, stop: Stop::default() }
+    }
+
+    /// The same, sharing machine code with the other loaders of `loads`, and waiting for its turn to start a compiler. All of them have to be of
+    /// one engine.
+    #[must_use]
+    pub fn among(mut self, loads: Loads) -> Self {
+        self.loads = Some(loads);
+        self
     }
 
     /// The same, giving up what a child compiles as soon as `stop` is said.
@@ -87,12 +97,10 @@ impl Loader {
         let structure = gate(name, bytes)?;
         let structure_took = lap();
         let digest = digest(bytes);
-        let (component, cached) = self.component(name, &digest, bytes)?;
-        let compile_took = lap();
-        let pre = world::link(self.engine.wasmtime(), &component)
-            .map_err(|reason| LoadError::World { name: name.to_owned(), reason: super::host::printable(&reason) })?;
-        let module = Module::new(self.engine.clone(), name, &digest, pre);
-        let took = Steps { structure: structure_took, compile: compile_took, world: lap() };
+        let (linked, cached, world_took) = self.linked(name, &digest, bytes)?;
+        let compile_took = lap().saturating_sub(world_took);
+        let module = Module::new(self.engine.clone(), name, &digest, linked);
+        let took = Steps { structure: structure_took, compile: compile_took, world: world_took };
         Ok(Loaded { module, structure, cached, took })
     }
 
@@ -106,13 +114,62 @@ impl Loader {
         self.load(&name, &bytes)
     }
 
+    /// The module's machine code, linked; whether it was there, and how long linking took.
+    fn linked(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<(Arc<Linked>, bool, Duration), LoadError> {
+        let there = |linked| Ok((linked, true, Duration::ZERO));
+        let Some(loads) = &self.loads else {
+            let (component, cached) = self.component(name, digest, bytes)?;
+            let (linked, took) = self.link(name, &component)?;
+            return Ok((Arc::new(linked), cached, took));
+        };
+        if let Some(linked) = loads.find(digest) {
+            return there(linked);
+        }
+        // What is kept needs no compiler, and so no turn.
+        let (component, cached, turn) = match self.kept(digest) {
+            Some(component) => (component, true, None),
+            None if *self.compiler == Compiler::InProcess => (self.compile(name, digest, bytes)?, false, None),
+            None => match loads.begin(digest, &self.stop) {
+                None => return Err(LoadError::Stopped { name: name.to_owned() }),
+                Some(Begin::There(linked)) => return there(linked),
+                Some(Begin::Turn(turn)) => {
+                    let (component, cached) = self.component(name, digest, bytes)?;
+                    (component, cached, Some(turn))
+                }
+            },
+        };
+        let (linked, took) = self.link(name, &component)?;
+        let linked = loads.share(digest, linked);
+        // Not before it is shared: who waits is to find it.
+        drop(turn);
+        Ok((linked, cached, took))
+    }
+
+    fn link(&self, name: &str, component: &Component) -> Result<(Linked, Duration), LoadError> {
+        let started = Instant::now();
+        let linked = world::link(self.engine.wasmtime(), component)
+            .map_err(|reason| LoadError::World { name: name.to_owned(), reason: super::host::printable(&reason) })?;
+        Ok((linked, started.elapsed()))
+    }
+
     /// The compiled module, and whether the cache had it.
     fn component(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<(Component, bool), LoadError> {
+        match self.kept(digest) {
+            Some(component) => Ok((component, true)),
+            None => Ok((self.compile(name, digest, bytes)?, false)),
+        }
+    }
+
+    /// What the cache has.
+    fn kept(&self, digest: &str) -> Option<Component> {
+        let engine = self.engine.wasmtime();
+        self.cache.as_ref().and_then(|cache| cache.component(engine, &Key::new(digest, engine)))
+    }
+
+    /// Compiles a module, and keeps its machine code.
+    fn compile(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<Component, LoadError> {
         let engine = self.engine.wasmtime();
         let key = Key::new(digest, engine);
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.component(engine, &key)) {
-            return Ok((component, true));
-        }
         let failed = |error: wasmtime::Error| Refusal::Compile(format!("{error:#}")).of(name);
         let component = match &*self.compiler {
             Compiler::InProcess => {
@@ -132,7 +189,7 @@ impl Loader {
                 component
             }
         };
-        Ok((component, false))
+        Ok(component)
     }
 }
 
