@@ -362,6 +362,7 @@ impl Pipeline {
     /// time for a graceful stop; whatever is not done then will be done again by the next owner.
     fn drain(&mut self) {
         let deadline = Instant::now() + self.shutdown_timeout;
+        self.source.leave_by(deadline);
         self.stop.set();
         // Never received by the ledger: whoever is next reads it.
         self.salvage = None;
@@ -382,7 +383,7 @@ impl Pipeline {
             }
         }
         self.commit_finally(deadline.max(Instant::now() + LAST_COMMIT_MIN));
-        self.await_place();
+        self.await_place(deadline);
         if let Err(error) = self.finish_revoke_now() {
             tracing::debug!(%error, "while leaving the group");
         }

@@ -35,7 +35,10 @@ pub use slots::Filled;
 /// How long one question to the brokers may take before the task looks whether it is to stop.
 const QUESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a consumer that is dropped waits for the end of a rebalance, without which it can't leave its group.
+/// How often one call asks for group events. With `debug=cgrp` each question makes lines of the log, which are such events again.
+const POLLS_MAX: usize = 256;
+
+/// How long a consumer that is dropped waits at the least for the end of a rebalance, without which it can't leave its group.
 const LEAVE_TIME: Duration = Duration::from_secs(2);
 const LEAVE_POLL: Duration = Duration::from_millis(10);
 
@@ -60,6 +63,8 @@ pub struct KafkaSource {
     instance_id: Option<String>,
     /// Whether it has to be told to leave the group; see [`KafkaSource::leave`].
     leaves: bool,
+    /// How long leaving the group may take.
+    leave_until: Option<Instant>,
 }
 
 // === impl KafkaSource ===
@@ -86,7 +91,7 @@ impl KafkaSource {
         let classic = config.get("group.protocol").is_none_or(|protocol| protocol == "classic");
         // A static member stays: its partitions are kept for it.
         let leaves = classic && instance_id.is_none();
-        Ok(Self { queue, consumer, slots, errors: Vec::new(), instance_id, leaves })
+        Ok(Self { queue, consumer, slots, errors: Vec::new(), instance_id, leaves, leave_until: None })
     }
 
     /// Whether the brokers know `topic`. Waits half a second at the most.
@@ -129,17 +134,25 @@ impl KafkaSource {
     /// Serves the group. To be called often, whatever else goes on: this is what keeps the task in the group.
     pub fn poll(&mut self, wanted: Inputs) -> Vec<GroupEvent> {
         self.slots.want(wanted);
-        loop {
+        let mut calm = false;
+        for _ in 0..POLLS_MAX {
             let heard = self.consumer.context().heard();
             match self.consumer.poll(Duration::ZERO) {
                 // «Nothing» is also the answer after an event that went to the context, and then there may be more behind it.
-                None if self.consumer.context().heard() == heard => break,
+                None if self.consumer.context().heard() == heard => {
+                    calm = true;
+                    break;
+                }
                 None => {}
                 // Records come by the task's queue. One that was on its way before the queues were forwarded does not.
                 Some(Ok(message)) => self.slots.push_borrowed(&message, wanted),
                 // Told through the context's `error` as well, with its reason.
                 Some(Err(error)) => tracing::debug!(%error, "consumer error"),
             }
+        }
+        if !calm {
+            // The queue was never found empty, so it will not say that it has something.
+            std::thread::current().unpark();
         }
         self.consumer.context().take_events()
     }
@@ -306,11 +319,18 @@ impl KafkaSource {
         queue::cached_end_offset(&self.consumer, &partition.topic, partition.partition)
     }
 
+    /// From now on the consumer may be dropped, which takes until then if brokers answer slowly.
+    pub fn leave_by(&mut self, until: Instant) {
+        self.leave_until = Some(until);
+    }
+
     /// Leaves the group. Closing does so only for a member that has partitions to give back: of the others librdkafka tells the group nothing
     /// (seen with 2.12 and cooperative rebalancing), which then waits for them for `session.timeout.ms`, and everybody who joins waits with it.
+    /// Nor does it leave before a rebalance that it is in has come to its end.
     fn leave(&self) {
         self.consumer.unsubscribe();
-        let deadline = Instant::now() + LEAVE_TIME;
+        let soon = Instant::now() + LEAVE_TIME;
+        let deadline = self.leave_until.map_or(soon, |until| until.max(soon));
         while self.queue.has_member_id() && Instant::now() < deadline {
             // Serves callbacks; records that come now are the next owner's.
             let _ = self.consumer.poll(LEAVE_POLL);

@@ -21,7 +21,7 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
 /// How often the answer to the last commit is looked for; it also wakes the thread.
 const COMMIT_POLL: Duration = Duration::from_millis(20);
 
-/// How long a task that ends waits for its id in the group. Brokers that can be reached tell it in milliseconds.
+/// How long a task that ends waits for its id in the group at the least. Brokers that can be reached tell it in milliseconds.
 const PLACE_TIME: Duration = Duration::from_secs(1);
 
 /// How often the dead-letter topic is looked for: soon enough for who has just made it.
@@ -303,9 +303,11 @@ impl Pipeline {
     }
 
     /// At the end of a task that has just begun: waits until it can leave its group. While it asks for its first place, librdkafka has no id to
-    /// leave with; the brokers would keep the place until the session's time is over, and everybody else in the group would wait for it.
-    pub(super) fn await_place(&mut self) {
-        let until = Instant::now() + PLACE_TIME;
+    /// leave with; the brokers would keep the place until the session's time is over, and everybody else in the group would wait for it. Brokers
+    /// that answer slowly get until `deadline`, those that could not be reached do not.
+    pub(super) fn await_place(&mut self, deadline: Instant) {
+        let soon = Instant::now() + PLACE_TIME;
+        let until = if self.last_complaint.is_none() { deadline.max(soon) } else { soon };
         while !self.source.can_leave() && Instant::now() < until {
             thread::park_timeout(COMMIT_POLL);
             if let Err(error) = self.serve_group() {

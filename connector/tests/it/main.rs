@@ -20,6 +20,7 @@ mod golden;
 mod group;
 mod guests;
 mod influx_contract;
+mod leaving;
 mod listener;
 mod metrics;
 mod offsets;

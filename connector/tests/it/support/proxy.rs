@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     Swallow,
     /// Of a Kafka client, requests of these kinds (`api_key`) are swallowed. Only for [`Proxy::closed_for_kafka`].
     SwallowKafka(&'static [i16]),
+    /// Likewise, but they are held until another fault is named, with all that comes behind them.
+    HoldKafka(&'static [i16]),
 }
 
 /// How far a connection is closed by [`Proxy::half_close`].
@@ -61,6 +63,7 @@ struct Shared {
     damage: Mutex<Option<u32>>,
     damaged: AtomicUsize,
     swallowed: AtomicUsize,
+    held: AtomicUsize,
     cut: AtomicUsize,
 }
 
@@ -99,6 +102,7 @@ impl Proxy {
             damage: Mutex::default(),
             damaged: AtomicUsize::new(0),
             swallowed: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             cut: AtomicUsize::new(0),
         };
         Self { port, shared: Arc::new(shared), running: Mutex::default() }
@@ -131,7 +135,8 @@ impl Proxy {
 
     /// Does this to every byte, until another fault is named.
     pub(crate) fn fault(&self, fault: Fault) {
-        assert!(self.shared.frames || !matches!(fault, Fault::SwallowKafka(_)), "needs Proxy::closed_for_kafka");
+        let needs_frames = matches!(fault, Fault::SwallowKafka(_) | Fault::HoldKafka(_));
+        assert!(self.shared.frames || !needs_frames, "needs Proxy::closed_for_kafka");
         self.shared.orders.send_modify(|orders| orders.fault = fault);
     }
 
@@ -161,6 +166,11 @@ impl Proxy {
     /// How many requests (Kafka) or pieces of requests were swallowed so far.
     pub(crate) fn swallowed(&self) -> usize {
         self.shared.swallowed.load(Ordering::Relaxed)
+    }
+
+    /// How many times requests were held so far.
+    pub(crate) fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
     }
 
     /// How many connections were reset or half closed so far.
