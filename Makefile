@@ -78,3 +78,4 @@ setup:
 
 setup-services:
 	@$(if $(strip $(SERVICES)),docker/local/services fetch $(SERVICES),true)
+	@scripts/venv clients -r connector/tests/clients/requirements.txt >/dev/null

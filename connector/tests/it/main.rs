@@ -8,6 +8,7 @@
 mod bad_input;
 mod cli_rest;
 mod cli_try;
+mod clients;
 mod commands;
 mod compaction;
 mod dead_letters;
