@@ -1,8 +1,8 @@
 //! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone.
 //!
 //! Without arguments: throughput (librdkafka alone, Sluice into a server that answers at once, in turns), memory while the sink
-//! stalls (five minutes), then the stages on their own (Criterion), loading a module, and hot swap under load. `--help` tells the
-//! options. The program starts what it needs: a broker by `docker/local`, its own producer, its own server.
+//! stalls (five minutes), then the stages on their own (Criterion), loading a module, hot swap under load, and a hundred connectors in
+//! one process, one of them hostile. `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer, its own server.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,8 @@
 mod alone;
 #[path = "bench/broker.rs"]
 mod broker;
+#[path = "bench/crowd.rs"]
+mod crowd;
 #[path = "bench/load.rs"]
 mod load;
 #[path = "bench/memory.rs"]
@@ -22,6 +24,8 @@ mod memory;
 mod points;
 #[path = "bench/process.rs"]
 mod process;
+#[path = "bench/rest.rs"]
+mod rest;
 #[path = "bench/server.rs"]
 mod server;
 #[path = "bench/stages.rs"]
@@ -48,7 +52,10 @@ struct Options {
     /// How long the sink stalls while memory is looked at, in seconds.
     #[arg(long, default_value_t = 300)]
     memory_s: u64,
-    /// Only throughput, only memory, only the stages, or only loading a module.
+    /// Connectors of the crowd.
+    #[arg(long, default_value_t = 100)]
+    connectors: u32,
+    /// Only this.
     #[arg(long)]
     only: Option<Part>,
     /// Print the figures as JSON as well.
@@ -69,6 +76,7 @@ enum Part {
     Stages,
     Load,
     Swap,
+    Crowd,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -105,5 +113,8 @@ fn main() {
     }
     if wanted(Part::Swap) {
         swap::run(&options);
+    }
+    if wanted(Part::Crowd) {
+        crowd::run(&options);
     }
 }

@@ -349,13 +349,12 @@ impl Pipeline {
     }
 
     fn sleep(&self) {
-        let now = Instant::now();
-        let linger = self.assembler.deadline().filter(|_| self.lane.is_free()).unwrap_or(now + NAP);
+        let linger = self.assembler.deadline().filter(|_| self.lane.is_free());
         let letters = self.letters.as_ref().and_then(DeadLetters::deadline);
         let salvage = self.salvage.as_ref().and_then(Salvage::deadline);
-        let due = [Some(self.next_commit), Some(self.next_lag), letters, salvage].into_iter().flatten();
-        let until = due.fold(linger.min(now + NAP), Instant::min);
-        thread::park_timeout(until.saturating_duration_since(now));
+        let due = [linger, Some(self.next_commit), letters, salvage].into_iter().flatten();
+        let until = due.fold(self.next_lag, Instant::min);
+        thread::park_timeout(until.saturating_duration_since(Instant::now()));
     }
 
     /// The end: what is taken is sent, what is sent is waited for, what is acknowledged is committed. All of it within the

@@ -45,9 +45,14 @@ impl Broker {
         Self { address: address.expect("the services tell the broker's address"), _services: Some(services) }
     }
 
-    /// Makes a topic and fills it with prices of 18 bytes, in lz4 as producers of such topics do.
+    /// Makes a topic and fills it.
     pub(crate) fn fill(&self, topic: &str, partitions: i32, records: u64) {
         self.create(topic, partitions);
+        self.produce(topic, partitions, records);
+    }
+
+    /// Adds prices of 18 bytes, in lz4 as producers of such topics do.
+    pub(crate) fn produce(&self, topic: &str, partitions: i32, records: u64) {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.address);
         for (key, value) in [
@@ -80,7 +85,8 @@ impl Broker {
         producer.flush(Duration::from_secs(120)).unwrap();
     }
 
-    fn create(&self, topic: &str, partitions: i32) {
+    /// Makes a topic.
+    pub(crate) fn create(&self, topic: &str, partitions: i32) {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.address).create().unwrap();
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));

@@ -2,7 +2,6 @@
 //! file to the first request under the new version; and how long the data path stands for it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use sluice::transform::loader;
 use crate::Options;
 use crate::broker::Broker;
 use crate::process::Child;
+use crate::rest;
 use crate::server::Server;
 
 /// After this without the last line the bench gives up.
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) {
 
 fn measure(broker: &Broker, options: &Options, module: &[u8], name: &str, swaps: bool) -> Run {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
-    let (file, port) = (folder.path().join("transform.wasm"), free_port());
+    let (file, port) = (folder.path().join("transform.wasm"), rest::free_port());
     fs::write(&file, module).unwrap();
     let settings = [
         format!("name={name}"),
@@ -114,7 +114,7 @@ fn measure(broker: &Broker, options: &Options, module: &[u8], name: &str, swaps:
             _ => {}
         }
     }
-    let metrics = scrape(port);
+    let metrics = rest::ask(port, "GET", "/metrics", None).1;
     child.terminate();
     assert_eq!(seen.lines, options.records, "every record is one line, once");
     let records_per_s = options.records as f64 / ((seen.last_us - seen.first_us) as f64 / 1e6);
@@ -140,19 +140,6 @@ fn replace(file: &Path, module: &[u8]) {
     let next = file.with_extension("next");
     fs::write(&next, module).unwrap();
     fs::rename(next, file).unwrap();
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn scrape(port: u16) -> String {
-    use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
 }
 
 /// The values of a step's series of `sluice_swap_seconds`, by what stands behind the name.

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod changes;
+mod crowd;
 mod failing;
 mod files;
 mod lifecycle;
