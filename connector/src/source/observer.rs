@@ -1,10 +1,10 @@
 //! Asks the brokers how far partitions reach, from outside of the group and off the task's thread.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -19,6 +19,14 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a record is waited for where one should be.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What it does otherwise than the tasks.
+const OWN: &[(&str, &str)] = &[
+    ("enable.partition.eof", "true"),
+    // One record is enough.
+    ("fetch.message.max.bytes", "1024"),
+    ("queued.min.messages", "1"),
+];
 
 /// What the brokers say of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +44,7 @@ pub type Questions = Vec<(TopicPartition, Option<i64>)>;
 
 /// A client beside the group.
 pub struct Observer {
-    settings: BTreeMap<String, String>,
+    settings: ClientConfig,
     /// Whether a partition without an offset is read from its first record.
     from_first: bool,
     client: Arc<Mutex<Option<BaseConsumer>>>,
@@ -48,23 +56,11 @@ pub struct Observer {
 impl Observer {
     /// Connects to nothing before the first question.
     pub fn new(worker: &WorkerConfig, connector: &ConnectorConfig) -> Self {
-        let mut settings = worker.client.clone();
-        // To ask for its offsets; the group is not joined.
-        settings.insert("group.id".to_owned(), format!("{}{}", worker.group_prefix, connector.name));
-        settings.insert("client.id".to_owned(), format!("connector-observer-{}", connector.name));
-        let own = [
-            ("log.connection.close", "false"),
-            // It looks at records and is no reader: nothing of it may become the group's offset.
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "true"),
-            // One record is enough.
-            ("fetch.message.max.bytes", "1024"),
-            ("queued.min.messages", "1"),
-        ];
-        settings.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
-        let isolation = connector.consumer.get("isolation.level").map_or("read_committed", String::as_str);
-        settings.insert("isolation.level".to_owned(), isolation.to_owned());
+        // Of the brokers and the group that the tasks ask; the group is not joined.
+        let mut settings = settings::outsider(worker, connector, &format!("connector-observer-{}", connector.name));
+        for (key, value) in OWN {
+            settings.set(*key, *value);
+        }
         let from_first = matches!(settings::beginning(connector), Some(Offset::Offset(_)));
         Self { settings, from_first, client: Arc::default(), answer: None }
     }
@@ -80,7 +76,7 @@ impl Observer {
         drop(runtime.spawn_blocking(move || {
             let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
             if client.is_none() {
-                *client = settings::client(&settings).create().ok();
+                *client = settings.create().ok();
             }
             let reached = client.as_ref().map(|client| reaches(client, partitions, from_first));
             // Nobody waits only if the task has ended.

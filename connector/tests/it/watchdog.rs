@@ -14,13 +14,27 @@ const FETCH: &[i16] = &[1];
 #[test]
 fn a_partition_that_stands_still_is_told_of_and_its_consumer_replaced() {
     let proxy = Proxy::closed_for_kafka();
-    let kafka = OwnKafka::start_behind(&proxy, &[]);
+    stands_still(&proxy, &proxy.address(), |connector| connector);
+}
+
+#[test]
+fn the_brokers_asked_are_those_that_the_connector_reads_from() {
+    let proxy = Proxy::closed_for_kafka();
+    let others = Proxy::closed();
+    stands_still(&proxy, &others.address(), |connector| {
+        connector.set("consumer.override.bootstrap.servers", proxy.address())
+    });
+}
+
+/// Keeps records from a connector that reads through `proxy`, of a worker whose own brokers are these.
+fn stands_still(proxy: &Proxy, brokers: &str, set: impl FnOnce(Connector) -> Connector) {
+    let kafka = OwnKafka::start_behind(proxy, &[]);
     proxy.open(kafka.extra());
     let topic = Topic::create_on(kafka.address(), "stall", 2);
     let database = Database::create("stall");
-    let connector = Connector::new(&topic, "s").into_database(&database).set("stall.timeout.ms", "1500");
+    let connector = set(Connector::new(&topic, "s").into_database(&database).set("stall.timeout.ms", "1500"));
     topic.produce(&feed(100, 10, |number| ((number % 2) as i32, "BTC-USD")));
-    let mut sluice = Sluice::start_with(&[&connector], &["--bootstrap-servers", &proxy.address()]);
+    let mut sluice = Sluice::start_with(&[&connector], &["--bootstrap-servers", brokers]);
     let group = topic.group(&connector.name);
     sluice.until("the first records to be read", |_| group.at_end());
 
