@@ -7,6 +7,7 @@
 //! Checking reports **all** problems at once, does no IO but the resolving of placeholders (which tests replace), and never repeats a
 //! secret: a problem shows a value as it was written, placeholder and all, and not at all if its key names a secret.
 
+mod bound;
 mod connector;
 mod cross;
 mod errors;

@@ -149,6 +149,7 @@ impl Connector {
             gates,
         });
         blueprint.pause.set(paused);
+        blueprint.board.bound_memory(blueprint.config().memory_bound_bytes(worker));
         if blueprint.config().errors.discards() {
             blueprint.board.warn("errors", DISCARDS);
         }

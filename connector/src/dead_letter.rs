@@ -29,6 +29,7 @@ use letter::Sender;
 use outbox::{Delivered, Outbox, SendError};
 
 pub use letter::{Letter, RejectStage};
+pub(crate) use outbox::kbytes_max;
 pub use topic::{TopicError, ensure};
 
 /// Letters on their way at once. More would only wait inside the producer; fewer would show the way to the broker and back.
@@ -36,6 +37,9 @@ const IN_FLIGHT_MAX: usize = 4096;
 
 /// Letters at which no more records are taken. A batch or a body may add its own on top: 4,096 and `batch.max.lines`.
 const LETTERS_MAX: usize = 4096;
+
+/// Likewise, the bytes of their records.
+pub(crate) const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The pause between two tries, at first and at most: soon enough for who has just mended an access right.
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -71,6 +75,8 @@ pub struct DeadLetters {
     waiting: VecDeque<Letter>,
     /// Letters of a batch that was too large: each is sent once more, alone, to find out whether it is itself.
     suspects: VecDeque<Letter>,
+    /// What all of them take, those under way too.
+    bytes: usize,
     backoff: Backoff,
     retry_at: Option<Instant>,
     /// Whether the last delivery failed, and how often that began.
@@ -105,6 +111,7 @@ impl DeadLetters {
             claims: Claims::default(),
             waiting: VecDeque::new(),
             suspects: VecDeque::new(),
+            bytes: 0,
             backoff: Backoff::new(RETRY_MIN, RETRY_MAX),
             retry_at: None,
             failing: (false, 0),
@@ -116,6 +123,7 @@ impl DeadLetters {
     /// Takes letters over; `claim` is decided when all of them are acknowledged. Without one they decide nothing: the task fails.
     pub fn submit(&mut self, claim: Option<Claim>, letters: Vec<Letter>) {
         let id = claim.map_or(claims::NONE, |claim| self.claims.open(claim, letters.len()));
+        self.bytes += letters.iter().map(Letter::bytes).sum::<usize>();
         self.waiting.extend(letters.into_iter().map(|letter| letter.of_claim(id)));
     }
 
@@ -134,7 +142,7 @@ impl DeadLetters {
 
     /// Whether no more letters should be made for now.
     pub fn is_full(&self) -> bool {
-        self.len() >= LETTERS_MAX
+        self.len() >= LETTERS_MAX || self.bytes >= BYTES_MAX
     }
 
     /// Whether every letter is acknowledged.
@@ -156,9 +164,13 @@ impl DeadLetters {
     pub fn forget(&mut self, is_over: impl Fn(&Claim) -> bool) {
         self.claims.forget(is_over);
         let claims = &self.claims;
-        let stays = |letter: &Letter| letter.claim() == claims::NONE || claims.is_open(letter.claim());
-        self.waiting.retain(stays);
-        self.suspects.retain(stays);
+        for letters in [&mut self.waiting, &mut self.suspects] {
+            letters.retain(|letter| {
+                let stays = letter.claim() == claims::NONE || claims.is_open(letter.claim());
+                self.bytes -= if stays { 0 } else { letter.bytes() };
+                stays
+            });
+        }
     }
 
     fn len(&self) -> usize {
@@ -169,6 +181,7 @@ impl DeadLetters {
         let Some(code) = error else {
             self.failing.0 = false;
             self.backoff.reset();
+            self.bytes -= letter.bytes();
             into.extend(self.claims.settle(letter.claim()));
             return;
         };

@@ -64,6 +64,8 @@ struct Place {
     topics: Arc<ActiveTopics>,
     /// By what they are about.
     warnings: Mutex<BTreeMap<&'static str, String>>,
+    /// 0 while it is not known.
+    memory_bound: AtomicU64,
     slots: Mutex<Vec<Arc<Slot>>>,
 }
 
@@ -113,6 +115,8 @@ pub struct ConnectorStatus {
     pub state: ConnectorState,
     /// What its operator should know although everything runs, such as that it discards records.
     pub warnings: Vec<String>,
+    /// What it takes at the most, in bytes ([`crate::config::ConnectorConfig::memory_bound_bytes`]); `None` before it has started.
+    pub memory_bound_bytes: Option<u64>,
     /// Its tasks, by number.
     pub tasks: Vec<TaskStatus>,
 }
@@ -159,7 +163,13 @@ impl Board {
         let state = before.map_or(ConnectorState::Running, |entry| entry.state.clone());
         let topics = before.map_or_else(Arc::default, |entry| Arc::clone(&entry.place.topics));
         let slots = (0..tasks).map(|id| Slot::new(name, id, TaskState::Starting, &topics)).collect();
-        let place = Place { name: name.to_owned(), topics, warnings: Mutex::default(), slots: Mutex::new(slots) };
+        let place = Place {
+            name: name.to_owned(),
+            topics,
+            warnings: Mutex::default(),
+            memory_bound: AtomicU64::default(),
+            slots: Mutex::new(slots),
+        };
         let place = Arc::new(place);
         connectors.insert(name.to_owned(), Entry { state, place: Arc::clone(&place) });
         drop(connectors);
@@ -260,6 +270,7 @@ impl Entry {
             name: name.to_owned(),
             state: self.state.clone(),
             warnings: lock(&self.place.warnings).values().cloned().collect(),
+            memory_bound_bytes: Some(self.place.memory_bound.load(Relaxed)).filter(|&bytes| bytes > 0),
             tasks: lock(&self.place.slots).iter().map(|slot| slot.status(now_ns)).collect(),
         }
     }
@@ -268,6 +279,11 @@ impl Entry {
 // === impl ConnectorBoard ===
 
 impl ConnectorBoard {
+    /// Shows how much memory it takes at the most.
+    pub fn bound_memory(&self, bytes: u64) {
+        self.place.memory_bound.store(bytes, Relaxed);
+    }
+
     /// Shows what the connector's operator should know although everything runs; replaces what was said about the same thing before.
     pub fn warn(&self, about: &'static str, warning: &str) {
         lock(&self.place.warnings).insert(about, warning.to_owned());

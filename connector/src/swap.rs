@@ -13,7 +13,7 @@ pub mod desk;
 pub mod gates;
 pub mod history;
 pub mod policy;
-mod ring;
+pub(crate) mod ring;
 pub mod schema;
 pub mod service;
 pub mod shadow;

@@ -66,6 +66,9 @@ pub(super) struct Connector {
     /// What its operator should know although everything runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<String>,
+    /// Bytes that it takes at the most; absent before it has started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) memory_bound_bytes: Option<u64>,
     pub(super) tasks: Vec<Task>,
 }
 
@@ -116,6 +119,7 @@ pub(super) fn connectors(registry: &Registry) -> Vec<Connector> {
         trace: status.state.trace().map(str::to_owned),
         tasks: status.tasks.iter().map(Task::from).collect(),
         warnings: status.warnings,
+        memory_bound_bytes: status.memory_bound_bytes,
         name: status.name,
     };
     registry.board().snapshot().connectors.into_iter().map(connector).collect()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rdkafka::message::{Header, OwnedHeaders};
 
 use super::{Records, headers};
+use crate::batch::Batch;
 use crate::config::DeadLettersConfig;
 use crate::record::TopicPartition;
 
@@ -55,10 +56,8 @@ pub struct Letter {
     pub line: Option<Vec<u8>>,
     /// The module that ran.
     pub digest: Arc<str>,
-    /// The batch that holds the record.
-    pub records: Records,
-    /// Its index in there.
-    pub index: usize,
+    /// The record alone: a letter that waits must not keep the batch that it was in.
+    record: Box<Batch>,
     claim: u64,
     omitted: Omitted,
 }
@@ -118,8 +117,7 @@ impl Letter {
             reason,
             line,
             digest: Arc::clone(digest),
-            records,
-            index,
+            record: Box::new(records.slice(index..index + 1)),
             claim: 0,
             omitted: Omitted::Nothing,
         }
@@ -128,6 +126,11 @@ impl Letter {
     pub(super) fn of_claim(mut self, claim: u64) -> Self {
         self.claim = claim;
         self
+    }
+
+    /// The memory that it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.record.bytes() + self.reason.len() + self.line.as_ref().map_or(0, Vec::len)
     }
 
     pub(super) fn claim(&self) -> u64 {
@@ -160,24 +163,24 @@ impl Letter {
 
     /// The record's key; null is `None`.
     pub(super) fn key(&self) -> Option<&[u8]> {
-        if self.omitted == Omitted::All { None } else { self.records.keys.get(self.index) }
+        if self.omitted == Omitted::All { None } else { self.record.keys.get(0) }
     }
 
     /// The record's value; null is `None`.
     pub(super) fn value(&self) -> Option<&[u8]> {
-        if self.omitted >= Omitted::Value { None } else { self.records.values.get(self.index) }
+        if self.omitted >= Omitted::Value { None } else { self.record.values.get(0) }
     }
 
     /// Milliseconds since 1970, -1 if the record has no time.
     pub(super) fn timestamp(&self) -> i64 {
-        self.records.timestamps[self.index]
+        self.record.timestamps[0]
     }
 
     /// The record's own headers, then ours.
     pub(super) fn headers(&self, config: &DeadLettersConfig, sender: &Sender) -> OwnedHeaders {
         let mut all = OwnedHeaders::new();
         if self.omitted < Omitted::All {
-            for (name, value) in self.records.headers_of(self.index) {
+            for (name, value) in self.record.headers_of(0) {
                 // Kafka's names are UTF-8.
                 all = all.insert(Header { key: &String::from_utf8_lossy(name), value });
             }

@@ -72,14 +72,7 @@ impl Outbox {
         task: u32,
         wake: Thread,
     ) -> KafkaResult<Self> {
-        let mut config = ClientConfig::new();
-        config.set("client.id", format!("connector-dlq-producer-{}-{task}", connector.name));
-        for (key, value) in DEFAULTS {
-            config.set(*key, *value);
-        }
-        for (key, value) in worker.client.iter().chain(&connector.producer) {
-            config.set(key, value);
-        }
+        let config = config(worker, connector, task);
         // One for each letter that can be in flight: the callback never waits.
         let (sender, delivered) = sync_channel(IN_FLIGHT_MAX);
         let producer = ThreadedProducer::from_config_and_context(&config, Callbacks { delivered: sender, wake })?;
@@ -125,6 +118,24 @@ impl Outbox {
         self.in_flight -= 1;
         Some(delivered)
     }
+}
+
+fn config(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", format!("connector-dlq-producer-{}-{task}", connector.name));
+    for (key, value) in DEFAULTS {
+        config.set(*key, *value);
+    }
+    for (key, value) in worker.client.iter().chain(&connector.producer) {
+        config.set(key, value);
+    }
+    config
+}
+
+/// The most that a task's producer keeps, in units of 1,024 bytes.
+pub(crate) fn kbytes_max(worker: &WorkerConfig, connector: &ConnectorConfig) -> u64 {
+    let kbytes = config(worker, connector, 0).get("queue.buffering.max.kbytes").and_then(|value| value.parse().ok());
+    kbytes.unwrap_or(0)
 }
 
 impl fmt::Debug for Outbox {

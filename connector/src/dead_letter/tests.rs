@@ -1,5 +1,7 @@
 //! What a letter is made of, and which letters decide which records. Sending is tested against a real Kafka.
 
+use std::collections::BTreeMap;
+
 use rdkafka::message::Headers;
 
 use super::*;
@@ -90,4 +92,41 @@ fn a_claim_is_decided_by_its_last_letter_and_a_forgotten_one_by_none() {
     assert_eq!(claims.settle(first), Some(Acknowledged { claim: claim(0), decided: true }));
     assert_eq!(claims.settle(first), None);
     assert_eq!(claims.settle(claims::NONE), None, "the task has failed: the letter decides nothing");
+}
+
+#[test]
+fn letters_that_wait_are_bounded_in_bytes_and_keep_no_more_than_their_record() {
+    // Nobody listens there.
+    let settings = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    let worker = settings(&[("bootstrap.servers", "127.0.0.1:1")]);
+    let worker = WorkerConfig::check(&worker, [], &BTreeMap::new()).unwrap().config;
+    let connector = settings(&[
+        ("name", "c"),
+        ("topics", "t"),
+        ("transform.module", "builtin:split-concat"),
+        ("influx.url", "http://127.0.0.1:1"),
+        ("influx.database", "d"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dlq"),
+    ]);
+    let connector = ConnectorConfig::check(&connector).unwrap().config;
+    let board = crate::status::Board::new().connector("c", 1).task(0);
+    let metrics = crate::metrics::Metrics::new().task("c", 0);
+    let wake = std::thread::current();
+    let mut letters = DeadLetters::open(&worker, &connector, 0, wake, (metrics, board)).unwrap().unwrap();
+
+    let large = vec![b'x'; 1 << 20];
+    let (one, beside) = (letter(Some(&large)), letter(None));
+    assert!(one.bytes() > large.len() && beside.bytes() < 30_000, "{} and {}", one.bytes(), beside.bytes());
+    let claim = Claim { slot: 0, generation: 1, range: OffsetRange { first: 42, last: 42 } };
+    letters.submit(Some(claim), vec![one.clone(); 15]);
+    assert!(!letters.is_full());
+    letters.submit(Some(Claim { generation: 2, ..claim }), vec![one]);
+    assert!(letters.is_full(), "{} bytes", letters.bytes);
+    letters.forget(|claim| claim.generation == 1);
+    assert!(!letters.is_full());
+    letters.forget(|_| true);
+    assert_eq!(letters.bytes, 0);
 }

@@ -12,6 +12,10 @@ const TASK_STATUS: Family =
     Family::gauge("kafka_connect_connector_task_status", "1, labelled with the task's state in Connect's words.");
 const CONNECTOR_STATUS: Family =
     Family::gauge("kafka_connect_connector_status", "1, labelled with the connector's state in Connect's words.");
+const MEMORY_BOUND: Family = Family::gauge(
+    "sluice_memory_bound_bytes",
+    "Bytes that the connector takes at the most with all its tasks, by its settings.",
+);
 const RUNNING_RATIO: Family = Family::gauge(
     "kafka_connect_connector_task_running_ratio",
     "Part of the time since the task started in which it was running, in Connect's words: 0 to 1.",
@@ -142,6 +146,7 @@ pub(super) fn families() -> Vec<Described> {
         Described::new(TASK_STATE, &["connector", "task", "state"]),
         Described::new(TASK_STATUS, &["connector", "task", "status"]),
         Described::new(CONNECTOR_STATUS, &["connector", "status"]),
+        Described::new(MEMORY_BOUND, &["connector"]),
         Described::new(RUNNING_RATIO, &["connector", "task"]),
         Described::new(PAUSE_RATIO, &["connector", "task"]),
     ];
@@ -162,12 +167,15 @@ impl Collector for BoardCollector {
     }
 }
 
-fn states(snapshot: &Snapshot) -> [MetricFamily; 5] {
-    let [mut state, mut status, mut of_connector, mut running, mut paused] =
-        [TASK_STATE, TASK_STATUS, CONNECTOR_STATUS, RUNNING_RATIO, PAUSE_RATIO].map(Samples::new);
+fn states(snapshot: &Snapshot) -> [MetricFamily; 6] {
+    let [mut state, mut status, mut of_connector, mut memory_bound, mut running, mut paused] =
+        [TASK_STATE, TASK_STATUS, CONNECTOR_STATUS, MEMORY_BOUND, RUNNING_RATIO, PAUSE_RATIO].map(Samples::new);
     for connector in &snapshot.connectors {
         let name = ("connector", &*connector.name);
         of_connector.value(&[name, ("status", connector.connect_status())], 1.0);
+        if let Some(bytes) = connector.memory_bound_bytes {
+            memory_bound.value(&[name], bytes as f64);
+        }
         for task in &connector.tasks {
             let id = task.id.to_string();
             state.value(&[name, ("state", task.state.label()), ("task", &id)], 1.0);
@@ -177,7 +185,7 @@ fn states(snapshot: &Snapshot) -> [MetricFamily; 5] {
             paused.value(&[name, ("task", &id)], task.times.paused_ratio());
         }
     }
-    [state, status, of_connector, running, paused].map(Samples::into_family)
+    [state, status, of_connector, memory_bound, running, paused].map(Samples::into_family)
 }
 
 fn kinds(snapshot: &Snapshot) -> impl Iterator<Item = MetricFamily> {

@@ -332,7 +332,7 @@ impl RequestsInFlight {
     }
 
     /// The highest that [`RequestsInFlight::now`] can become.
-    fn most(self) -> usize {
+    pub(crate) fn most(self) -> usize {
         self.now(Some(Product::V3)).max(self.now(None))
     }
 }

@@ -100,6 +100,11 @@ fn layered(worker: &WorkerConfig, connector: &ConnectorConfig, client_id: &str) 
     config
 }
 
+/// The value of a property of a task's consumer that is a number.
+pub(crate) fn number(worker: &WorkerConfig, connector: &ConnectorConfig, property: &str) -> Option<u64> {
+    layered(worker, connector, "").get(property)?.parse().ok()
+}
+
 /// The name of a task's consumer among the brokers' clients.
 pub fn client_id(worker: &WorkerConfig, connector: &ConnectorConfig, task: u32) -> String {
     consumer(worker, connector, task).get("client.id").unwrap_or_default().to_owned()

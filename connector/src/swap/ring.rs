@@ -12,7 +12,7 @@ const CHUNK_MAX: usize = 256;
 
 /// What a task keeps.
 const RECORDS_MAX: usize = 1024;
-const BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const BYTES_MAX: usize = 1024 * 1024;
 
 /// Under load a chunk is taken this often: five thousandths of a percent of the time, and the whole ring is a fifth of a second old.
 const INTERVAL: Duration = Duration::from_millis(50);

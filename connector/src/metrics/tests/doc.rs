@@ -269,7 +269,8 @@ fn each_of_connects_metrics_is_shown_or_left_out_for_a_reason() {
 fn what_is_shown_is_what_is_described() {
     let metrics = Metrics::new();
     let board = Board::new();
-    let _connector = board.connector("prices", 1);
+    let connector = board.connector("prices", 1);
+    connector.bound_memory(1);
     metrics.show_board(&board);
     let task = metrics.task("prices", 0);
     task.transform_info("sha256:00", "builtin:split-concat");

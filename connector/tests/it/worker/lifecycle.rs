@@ -190,3 +190,26 @@ fn a_stopped_connector_has_left_its_group_whatever_its_tasks_were_at() {
     }
     sluice.stop();
 }
+
+#[test]
+fn the_most_memory_that_a_connector_takes_is_shown() {
+    let site = worker::Site::new("memory", 1);
+    let (usual, small) =
+        (site.connector("usual"), site.connector("small").set("transform.memory.max.bytes", "2097152"));
+    let [usual, small] = [usual, small].map(|connector| {
+        create(&site.sluice, &connector, None);
+        until_states(&site.sluice, &connector, "RUNNING: RUNNING");
+        let listed = expect(&site.sluice, 200, "GET", "/sluice/connectors", None);
+        let entry = listed.as_array().unwrap().iter().find(|entry| entry["name"] == connector.name.as_str()).unwrap();
+        let bytes = entry["memory_bound_bytes"].as_f64().unwrap();
+        let metric =
+            site.sluice.metrics().sum("sluice_memory_bound_bytes", &[&format!("connector=\"{}\"", connector.name)]);
+        assert_eq!(metric, bytes);
+        bytes
+    });
+    // Nine times what a guest may take less.
+    assert_eq!(usual - small, 9.0 * f64::from(62 << 20));
+    let resident = site.sluice.metrics().sum("process_resident_memory_bytes", &[]);
+    assert!(resident < usual + small, "{resident} bytes are more than both may take");
+    site.sluice.stop();
+}
