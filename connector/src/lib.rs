@@ -56,6 +56,7 @@ pub mod server;
 pub mod services;
 pub mod sink;
 pub mod source;
+mod stage;
 pub mod state;
 pub mod status;
 pub mod stop;

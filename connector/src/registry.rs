@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 use crate::config::WorkerConfig;
 use crate::connector::Prepared;
 use crate::services::Services;
+use crate::stage;
 use crate::status::{Board, ConnectorState, ConnectorStatus};
 use crate::swap::service::SwapHandles;
 pub use change::Changed;
@@ -235,6 +236,7 @@ impl Shared {
 
     /// Waits for its turn to change something.
     async fn change(&self) -> Result<tokio::sync::MutexGuard<'_, bool>, RegistryError> {
+        stage::enter("making another change, which this one waits for");
         let stops = self.changes.lock().await;
         if *stops { Err(RegistryError::Stopping) } else { Ok(stops) }
     }

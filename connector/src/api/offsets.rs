@@ -20,6 +20,7 @@ use super::{ApiState, body};
 use crate::offsets::body::{Body as Changes, BodyError, ConnectorOffsets};
 use crate::offsets::{self, Group, OffsetsError};
 use crate::registry::Target;
+use crate::stage;
 
 /// Requests of one connector that ask Kafka at a time.
 const AT_ONCE: usize = 2;
@@ -105,6 +106,7 @@ impl Turns {
         ask: impl FnOnce() -> Result<T, OffsetsError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let internal = |message: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message);
+        stage::enter(format!("asking Kafka about the offsets of connector {name}"));
         let turn = tokio::time::timeout(self.time, self.turns_of(&name).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             let waited = self.time.as_secs();

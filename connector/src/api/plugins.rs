@@ -11,6 +11,7 @@ use super::config_map;
 use super::error::ApiError;
 use super::query::Query;
 use crate::plugins::{self, ClassError, ConfigInfos, ConfigKeyInfo, PluginError, PluginInfo};
+use crate::stage;
 
 /// Every path, and who answers it.
 pub(super) fn routes() -> Router<ApiState> {
@@ -50,6 +51,7 @@ async fn validate(
     let given = config_map::parse(&body)?;
     // Off the async threads: placeholders are looked up in files.
     let rules = api.registry.worker().rules.clone();
+    stage::enter("checking the settings of a connector");
     let looked = tokio::task::spawn_blocking(move || plugins::validate(&plugin, &given, &rules)).await;
     match looked {
         Ok(Ok(infos)) => Ok(Json(infos)),

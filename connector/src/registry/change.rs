@@ -8,6 +8,7 @@ use super::keeper::{Desired, End};
 use super::{Origin, Record, Registry, RegistryError, Restart, RestartPlan, StoreError, Target};
 use crate::config::{Checked, ConnectorConfig};
 use crate::plugins::{self, Settings};
+use crate::stage;
 
 /// What a change of settings came to.
 #[derive(Debug, Clone)]
@@ -165,6 +166,7 @@ impl Registry {
 
     /// Settings that somebody asks for, in the way and in the words of Connect. Off the async threads: placeholders are looked up in files.
     async fn check_new(&self, name: &str, given: Settings) -> Result<Checked<ConnectorConfig>, RegistryError> {
+        stage::enter(format!("checking the settings of connector {name}"));
         let rules = self.shared.worker.rules.clone();
         let checked = tokio::task::spawn_blocking(move || plugins::check(&given, &rules));
         let checked = checked.await.map_err(|_| RegistryError::Stopping)??;
@@ -177,6 +179,7 @@ impl Registry {
 
     /// Settings that a connector has, likewise off the async threads.
     async fn check(&self, config: BTreeMap<String, String>) -> Result<Checked<ConnectorConfig>, RegistryError> {
+        stage::enter("checking the settings of a connector");
         let rules = self.shared.worker.rules.clone();
         let check = move || ConnectorConfig::check_with(&config, &rules).map_err(RegistryError::Invalid);
         tokio::task::spawn_blocking(check).await.map_err(|_| RegistryError::Stopping)?
@@ -236,6 +239,7 @@ fn named(name: &str, mut config: Settings) -> Settings {
 pub(super) async fn on_disk(
     work: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
 ) -> Result<(), RegistryError> {
+    stage::enter("writing to its state.dir");
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| RegistryError::Stopping)?;
     done.map_err(RegistryError::Store)
 }

@@ -30,6 +30,7 @@ use super::origin::Origins;
 use super::users::Role;
 use crate::api::ApiError;
 use crate::config::{ListenerConfig, ResponseHeader};
+use crate::stage::Stage;
 
 /// Nobody is asked who he is: whoever looks whether a container lives has no password.
 const HEALTH: [&str; 3] = ["/health", "/health/live", "/health/ready"];
@@ -130,10 +131,10 @@ impl Gate {
         if request.uri().path().starts_with("/sluice/") {
             return self.within_scope(router, client, request).await;
         }
-        match tokio::time::timeout(self.deadline, self.within_scope(router, client, request)).await {
+        let stage = Stage::default();
+        match tokio::time::timeout(self.deadline, stage.follow(self.within_scope(router, client, request))).await {
             Ok(answer) => answer,
-            // As Connect says it.
-            Err(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Request timed out").into_response(),
+            Err(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, stage.timed_out()).into_response(),
         }
     }
 

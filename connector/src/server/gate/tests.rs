@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::super::users::{self, Users};
 use super::*;
 use crate::config::WorkerConfig;
+use crate::stage;
 
 /// The API of these tests.
 fn router() -> Router {
@@ -23,10 +24,17 @@ fn router() -> Router {
         .route("/connectors/{name}", get(|| async { "one" }).delete(|| async { "gone" }).patch(|| async { "new" }))
         .route("/panic", get(panics))
         .route("/never", get(std::future::pending::<()>))
+        .route("/busy", get(busy))
         .route("/sluice/never", post(std::future::pending::<()>))
         .fallback(|| async { ApiError::of(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::of(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(axum::extract::DefaultBodyLimit::max(1024))
+}
+
+async fn busy() {
+    stage::enter("doing something else");
+    stage::enter(format!("waiting for {}", "prices"));
+    std::future::pending().await
 }
 
 async fn panics() {
@@ -166,6 +174,9 @@ async fn a_panic_is_a_500_and_so_is_an_answer_that_takes_too_long() {
     assert!(message(&panicked).contains("log"));
     let late = tokio::time::timeout(Duration::from_secs(30), ask(&gate, "GET", "/never", &[], "")).await.unwrap();
     assert_eq!((late.0, message(&late).as_str()), (500, "Request timed out"));
+    let busy = tokio::time::timeout(Duration::from_secs(30), ask(&gate, "GET", "/busy", &[], "")).await.unwrap();
+    let words = "Request timed out. The worker is currently waiting for prices, which began ";
+    assert!(busy.0 == 500 && message(&busy).starts_with(words), "{busy:?}");
     // That of a swap is its own.
     let own = tokio::time::timeout(Duration::from_millis(300), status(&gate, "POST", "/sluice/never", &[])).await;
     assert!(own.is_err());

@@ -1,6 +1,8 @@
 //! A connector that is stuck in its module, its Kafka or its InfluxDB takes nothing from the others: their data goes on, and everybody's
 //! requests are answered, its own too. What is compared is what comes before what, never how long it takes.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::sandbox;
@@ -115,6 +117,31 @@ fn a_module_that_spins_in_transform() {
     let mut sluice = site.sluice;
     sluice.terminate();
     assert!(sluice.wait().is_some(), "it ends by itself");
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_to_its_end() {
+    // What a request waits for is told when its time is over.
+    let mut site = Site::with("no-secret", 1, &["--set", "listeners.request.timeout.ms=5000"]);
+    let secrets = site.folder.path().join("secrets");
+    assert!(Command::new("mkfifo").arg(&secrets).status().unwrap().success());
+    let waits = site
+        .connector("waits")
+        .set("influx.username", "ann")
+        .set("influx.password", format!("${{file:{}:password}}", secrets.display()));
+    let body = json!({ "name": waits.name, "config": waits.settings() });
+    let asked = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| expect(&site.sluice, 500, "POST", "/connectors", Some(&body)));
+        expect(&site.sluice, 200, "GET", "/connectors", None);
+        asked.join().unwrap()
+    });
+    let words = format!("Request timed out. The worker is currently checking the settings of connector {}", waits.name);
+    assert!(asked["message"].as_str().unwrap().starts_with(&words), "{asked}");
+    others_go_on(&mut site, "after");
+    assert_eq!(states(&site.sluice, &waits), "none");
+    // Somebody writes it, and the thread that reads comes back.
+    std::fs::write(&secrets, "password=secret").unwrap();
+    site.sluice.stop();
 }
 
 #[test]
