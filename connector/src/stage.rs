@@ -12,7 +12,9 @@ tokio::task_local! {
 
 /// What one request waits for, and since when. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stage(Arc<Mutex<Option<(Cow<'static, str>, Instant)>>>);
+pub(crate) struct Stage(Arc<Mutex<Option<Entered>>>);
+
+type Entered = (Cow<'static, str>, Instant);
 
 /// Says what the request at hand waits for from now on: `saving connector prices`. Nothing where there is no request.
 pub(crate) fn enter(what: impl Into<Cow<'static, str>>) {
