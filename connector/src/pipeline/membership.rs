@@ -34,7 +34,16 @@ impl Pipeline {
     /// A topic that is not there is a mistake in the configuration; brokers that are not there are waited for.
     pub(super) fn find_topics(&mut self) -> Result<(), TaskError> {
         let connector = Arc::clone(&self.connector);
-        let Topics::List(topics) = &connector.topics else { return Ok(()) };
+        let topics = match &connector.topics {
+            Topics::List(topics) => &topics[..],
+            // There may be none yet.
+            Topics::Regex(_) => &[],
+        };
+        while topics.is_empty() && !self.stop.is_set() && !self.source.is_let_in() {
+            self.serve_group()?;
+            self.complain("it did not answer within half a second");
+            self.board.beat();
+        }
         for topic in topics {
             let mut missing_since = None;
             while !self.stop.is_set() {
@@ -233,7 +242,9 @@ impl Pipeline {
         let transform_fails = self.breaker.is_tripped() || self.salvage.as_ref().is_some_and(Salvage::rests);
         let healthy = !troubled && !transform_fails && !self.is_locked_out() && !self.watchdog.is_alarmed();
         let healthy = healthy.then_some((troubles, on_request));
-        if healthy != self.healthy && (healthy.is_none() || self.source.has_joined()) {
+        // One that waits for topics to come is in no group yet, and does what it should.
+        let at_work = self.source.has_joined() || matches!(self.connector.topics, Topics::Regex(_));
+        if healthy != self.healthy && (healthy.is_none() || at_work) {
             self.healthy = healthy;
             if healthy.is_some() {
                 self.board.set(if on_request { TaskState::Paused } else { TaskState::Running });

@@ -6,7 +6,7 @@ use crate::support::kafka::Topic;
 use crate::support::points::{LONG_AGO_MS, Record};
 use crate::support::sluice::{Connector, Sluice};
 use crate::support::wait::until;
-use crate::support::worker::{Site, create, expect, path};
+use crate::support::worker::{Site, create, expect, path, until_states};
 
 fn record() -> [Record; 1] {
     [Record::price(0, LONG_AGO_MS, "BTC-USD", "1.5")]
@@ -82,5 +82,18 @@ fn a_worker_may_be_told_not_to_tell() {
     assert_ne!(create(sluice, &connector, Some("STOPPED")), Value::Null);
     forbidden(sluice, "GET", &path(&connector, "/topics"), "Topic tracking is disabled.");
     forbidden(sluice, "PUT", &path(&connector, "/topics/reset"), "Topic tracking is disabled.");
+    site.sluice.stop();
+}
+
+#[test]
+fn a_connector_whose_topics_are_still_to_come_runs() {
+    let site = Site::new("to-come", 1);
+    let name = format!("{}-waits", site.topic.name);
+    let waits = Connector::named(&name, "").set("topics.regex", format!("{name}-.*")).into_scripted(&site.influx);
+    create(&site.sluice, &waits, None);
+    until_states(&site.sluice, &waits, "RUNNING: RUNNING");
+    assert_eq!(topics(&site.sluice, &waits), [""; 0]);
+    let cluster = expect(&site.sluice, 200, "GET", "/", None)["kafka_cluster_id"].clone();
+    assert_ne!(cluster, json!("unknown"));
     site.sluice.stop();
 }
