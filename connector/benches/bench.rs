@@ -16,6 +16,8 @@ mod alone;
 mod broker;
 #[path = "bench/crowd.rs"]
 mod crowd;
+#[path = "bench/latency.rs"]
+mod latency;
 #[path = "bench/load.rs"]
 mod load;
 #[path = "bench/memory.rs"]
@@ -26,8 +28,12 @@ mod points;
 mod process;
 #[path = "bench/rest.rs"]
 mod rest;
+#[path = "bench/rival.rs"]
+mod rival;
 #[path = "bench/server.rs"]
 mod server;
+#[path = "bench/sluice_process.rs"]
+mod sluice_process;
 #[path = "bench/stages.rs"]
 mod stages;
 #[path = "bench/swap.rs"]
@@ -49,6 +55,9 @@ struct Options {
     /// How often each is measured, in turns.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// How long latency is measured at each rate, in seconds.
+    #[arg(long, default_value_t = 10)]
+    latency_s: u64,
     /// How long the sink stalls while memory is looked at, in seconds.
     #[arg(long, default_value_t = 300)]
     memory_s: u64,
@@ -77,13 +86,18 @@ enum Part {
     Load,
     Swap,
     Crowd,
+    Latency,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Role {
-    /// A server that answers 204 at once and counts lines, or stalls.
+    /// A server that answers 204 at once and counts lines, or stalls, or keeps how old they were.
     #[command(hide = true)]
-    Serve { stall: Option<server::Stall> },
+    Serve {
+        stall: Option<server::Stall>,
+        #[arg(long)]
+        latency: bool,
+    },
     /// librdkafka alone, the fastest way.
     #[command(hide = true)]
     Consume { brokers: String, topic: String, group: String, records: u64 },
@@ -92,7 +106,7 @@ enum Role {
 fn main() {
     let options = Options::parse();
     match options.role {
-        Some(Role::Serve { stall }) => return server::serve(stall),
+        Some(Role::Serve { stall, latency }) => return server::serve(stall, latency),
         Some(Role::Consume { brokers, topic, group, records }) => {
             return alone::consume(&brokers, &topic, &group, records);
         }
@@ -101,6 +115,9 @@ fn main() {
     let wanted = |part| options.only.is_none_or(|only| only == part);
     if wanted(Part::Throughput) {
         throughput::run(&options);
+    }
+    if wanted(Part::Latency) {
+        latency::run(&options);
     }
     if wanted(Part::Memory) {
         memory::run(&options);

@@ -1,12 +1,12 @@
 //! Resident memory while the sink stalls: twelve partitions full of records, and a server that takes nothing. It has to be flat.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::Options;
 use crate::broker::Broker;
 use crate::process::Child;
 use crate::server::{Server, Stall};
+use crate::sluice_process;
 
 /// As DESIGN's ceiling is measured.
 const PARTITIONS: i32 = 12;
@@ -58,16 +58,8 @@ impl Stalled {
     fn start(broker: &Broker, name: &'static str, stall: Stall, letters: bool) -> Self {
         let server = Server::stalled(stall);
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("memory.properties");
         let connector = name.replace([' ', ','], "-");
-        let mut settings = vec![
-            format!("name=memory-{connector}"),
-            "topics=memory".to_owned(),
-            "transform.module=builtin:split-concat".to_owned(),
-            format!("influx.url=http://{}", server.address),
-            "influx.database=bench".to_owned(),
-            "influx.request.timeout.ms=86400000".to_owned(),
-        ];
+        let mut settings = vec!["influx.request.timeout.ms=86400000".to_owned()];
         if letters {
             settings.extend([
                 "errors.tolerance=all".to_owned(),
@@ -76,18 +68,8 @@ impl Stalled {
                 "errors.deadletterqueue.context.headers.enable=true".to_owned(),
             ]);
         }
-        std::fs::write(&file, settings.join("\n")).unwrap();
-        let arguments = [
-            "--log-level",
-            "error",
-            "run",
-            "--bootstrap-servers",
-            &broker.address,
-            "--listeners",
-            "http://127.0.0.1:0",
-            file.to_str().unwrap(),
-        ];
-        let sluice = Child::spawn(env!("CARGO_BIN_EXE_sluice").into(), &arguments, Stdio::null());
+        let name_of = format!("memory-{connector}");
+        let sluice = sluice_process::start(broker, (&name_of, "memory"), &server, &settings, folder.path());
         Self { name, sluice, resident_mb: Vec::new(), _server: server, _folder: folder }
     }
 

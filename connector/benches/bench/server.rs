@@ -4,9 +4,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::process::Child;
 
@@ -20,7 +20,12 @@ struct Counts {
     beginning: AtomicU64,
     changes: AtomicU64,
     changed_us: AtomicU64,
+    /// For each line how long after the time in its field it was here, in microseconds, if somebody wants to know.
+    latencies_us: Option<Mutex<Vec<u32>>>,
 }
+
+/// The quantiles that are asked for: median, 99 %, 99.9 %, the longest.
+const SHARES: [f64; 4] = [0.5, 0.99, 0.999, 1.0];
 
 /// How a server takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -51,14 +56,15 @@ pub(crate) struct Seen {
 }
 
 /// The part that runs in the server's process; ends when its standard input closes.
-pub(crate) fn serve(stall: Option<Stall>) {
+pub(crate) fn serve(stall: Option<Stall>, latency: bool) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("{}", listener.local_addr().unwrap());
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
-    let (counts, started) = (Arc::new(Counts::default()), Instant::now());
+    let counts = Counts { latencies_us: latency.then(Mutex::default), ..Counts::default() };
+    let (counts, started) = (Arc::new(counts), Instant::now());
     for stream in listener.incoming() {
         let counts = Arc::clone(&counts);
         std::thread::spawn(move || answer(stream.unwrap(), &counts, started, stall));
@@ -97,7 +103,19 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<St
             write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
             continue;
         }
-        count(&mut reader, length, counts, started);
+        if first.starts_with("GET /latencies") {
+            let body = quantiles(counts);
+            write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+            continue;
+        }
+        if let Some(latencies) = &counts.latencies_us {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            latencies.lock().unwrap().extend(ages(&body));
+            counts.lines.fetch_add(memchr::memchr_iter(b'\n', &body).count() as u64, Ordering::AcqRel);
+        } else {
+            count(&mut reader, length, counts, started);
+        }
         match stall.filter(|_| first.starts_with("POST")) {
             Some(Stall::Hang) => continue,
             Some(Stall::Unavailable) => {
@@ -136,6 +154,25 @@ fn count(reader: &mut impl BufRead, mut length: usize, counts: &Counts, started:
     }
 }
 
+/// How old each line is by the time in its field, microseconds since 1970: `cryptos LAT-USD=1764064000000000 …`.
+fn ages(body: &[u8]) -> impl Iterator<Item = u32> {
+    let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
+    body.split(|&byte| byte == b'\n').filter_map(move |line| {
+        let field = &line[memchr::memchr(b'=', line)? + 1..];
+        let digits = std::str::from_utf8(&field[..memchr::memchr(b' ', field)?]).ok()?;
+        u32::try_from(now_us.saturating_sub(digits.parse().ok()?)).ok()
+    })
+}
+
+/// How many there were since the last question, and those of [`SHARES`], in microseconds.
+fn quantiles(counts: &Counts) -> String {
+    let mut all = std::mem::take(&mut *counts.latencies_us.as_ref().unwrap().lock().unwrap());
+    all.sort_unstable();
+    let at = |share: f64| all.get(((all.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(0);
+    let shares: Vec<String> = SHARES.iter().map(|&share| at(share).to_string()).collect();
+    format!("{} {}", all.len(), shares.join(" "))
+}
+
 // === impl Server ===
 
 impl Server {
@@ -155,10 +192,27 @@ impl Server {
         Self { address, _child: child }
     }
 
+    /// One that keeps how old each line was.
+    pub(crate) fn with_latencies() -> Self {
+        Self::spawn(&["serve", "--latency"])
+    }
+
     /// What it has seen, in its own clock.
     pub(crate) fn seen(&self) -> Seen {
+        let numbers = self.ask("/seen");
+        let mut numbers = numbers.into_iter();
+        let mut next = || numbers.next().unwrap();
+        Seen { lines: next(), first_us: next(), last_us: next(), now_us: next(), changes: next(), changed_us: next() }
+    }
+
+    /// Of the lines since the last question: how many there were, and the median, 99 %, 99.9 % and the longest of their ages in microseconds.
+    pub(crate) fn take_latencies(&self) -> Vec<u64> {
+        self.ask("/latencies")
+    }
+
+    fn ask(&self, path: &str) -> Vec<u64> {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(b"GET /seen HTTP/1.1\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\n\r\n").unwrap();
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         while line != "\r\n" {
@@ -168,8 +222,6 @@ impl Server {
         let mut numbers = [0; 128];
         let read = reader.read(&mut numbers).unwrap();
         let text = std::str::from_utf8(&numbers[..read]).unwrap();
-        let mut numbers = text.split(' ').map(|number| number.parse().unwrap());
-        let mut next = || numbers.next().unwrap();
-        Seen { lines: next(), first_us: next(), last_us: next(), now_us: next(), changes: next(), changed_us: next() }
+        text.split(' ').map(|number| number.parse().unwrap()).collect()
     }
 }

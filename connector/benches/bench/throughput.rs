@@ -1,4 +1,5 @@
-//! Records per second, CPU and memory: librdkafka alone and Sluice into a server that answers at once, in turns on one topic.
+//! Records per second, CPU and memory: librdkafka alone, Kafka Connect with the leanest sink, and Sluice into a server that answers at once, in turns
+//! on one topic.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -6,7 +7,9 @@ use std::time::{Duration, Instant};
 use crate::Options;
 use crate::broker::Broker;
 use crate::process::Child;
+use crate::rival::Rival;
 use crate::server::Server;
+use crate::sluice_process;
 
 /// After this without the last line the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -21,24 +24,34 @@ struct Figures {
     first_write_s: Option<f64>,
 }
 
+/// When a process was started, by our clock and by the server's.
+struct Started {
+    at: Instant,
+    server_us: u64,
+}
+
 pub(crate) fn run(options: &Options) {
     let broker = Broker::start();
     println!("filling a topic with {} records of 18 bytes in {} partitions", options.records, options.partitions);
     broker.fill("bench", options.partitions, options.records);
-    let (mut alone, mut sluice) = (Vec::new(), Vec::new());
+    let rival = Rival::prepare();
+    let (mut alone, mut connect, mut sluice) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..options.rounds {
         alone.push(measure_alone(&broker, options, round));
+        connect.push(measure_rival(&rival, &broker, options, round));
         sluice.push(measure_sluice(&broker, options, round));
         println!(
-            "round {}: librdkafka alone {:.2} M/s, sluice {:.2} M/s",
+            "round {}, M/s: librdkafka alone {:.2}, Kafka Connect {:.2}, Sluice {:.2}",
             round + 1,
             alone[round].records_per_s / 1e6,
+            connect[round].records_per_s / 1e6,
             sluice[round].records_per_s / 1e6
         );
     }
-    print(&alone, &sluice);
+    let rows = [("librdkafka alone", &alone[..]), ("Kafka Connect", &connect), ("Sluice", &sluice)];
+    print(&rows);
     if options.json {
-        print_json(options, &alone, &sluice);
+        print_json(options, &rows);
     }
 }
 
@@ -57,49 +70,63 @@ fn measure_alone(broker: &Broker, options: &Options, round: usize) -> Figures {
 }
 
 fn measure_sluice(broker: &Broker, options: &Options, round: usize) -> Figures {
-    let server = Server::start();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("bench.properties");
-    let settings = [
-        format!("name=bench-{round}"),
-        "topics=bench".to_owned(),
-        "transform.module=builtin:split-concat".to_owned(),
-        format!("influx.url=http://{}", server.address),
-        "influx.database=bench".to_owned(),
-    ];
-    std::fs::write(&file, settings.join("\n")).unwrap();
-    let before_us = server.seen().now_us;
-    let started = Instant::now();
-    let arguments =
-        ["--log-level", "warn", "run", "--bootstrap-servers", &broker.address, "--listeners", "http://127.0.0.1:0"];
-    let mut arguments = arguments.to_vec();
-    arguments.push(file.to_str().unwrap());
-    let child = Child::spawn(env!("CARGO_BIN_EXE_sluice").into(), &arguments, Stdio::null());
-    let mut seen = server.seen();
-    while seen.lines < options.records {
-        assert!(started.elapsed() < PATIENCE, "only {} of {} lines came", seen.lines, options.records);
-        std::thread::sleep(Duration::from_millis(5));
-        seen = server.seen();
-    }
-    let usage = child.usage();
+    let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
+    let started = Started::now(&server);
+    let name = format!("bench-{round}");
+    let child = sluice_process::start(broker, (&name, "bench"), &server, &[], folder.path());
+    let figures = started.follow(&child, &server, options.records, false);
     child.terminate();
-    assert_eq!(seen.lines, options.records, "every record is one line, once");
-    Figures {
-        records_per_s: options.records as f64 / ((seen.last_us - seen.first_us) as f64 / 1e6),
-        cpu_s_per_million: usage.cpu_s / options.records as f64 * 1e6,
-        peak_mb: usage.peak_mb,
-        first_write_s: Some((seen.first_us - before_us) as f64 / 1e6),
+    figures
+}
+
+/// Its CPU time counts from its first write on: a virtual machine that starts and compiles is not what is compared.
+fn measure_rival(rival: &Rival, broker: &Broker, options: &Options, round: usize) -> Figures {
+    let server = Server::start();
+    let started = Started::now(&server);
+    let child = rival.start(broker, "bench", &format!("rival-{round}"), &server);
+    started.follow(&child, &server, options.records, true)
+}
+
+// === impl Started ===
+
+impl Started {
+    fn now(server: &Server) -> Self {
+        Self { at: Instant::now(), server_us: server.seen().now_us }
+    }
+
+    /// Waits until the server has every line. With `warm` the process's CPU time counts from its first write on.
+    fn follow(self, child: &Child, server: &Server, records: u64, warm: bool) -> Figures {
+        let (mut seen, mut spent_before) = (server.seen(), None);
+        while seen.lines < records {
+            assert!(self.at.elapsed() < PATIENCE, "only {} of {records} lines came", seen.lines);
+            std::thread::sleep(Duration::from_millis(5));
+            if seen.lines == 0 {
+                spent_before = Some(child.usage().cpu_s).filter(|_| warm);
+            }
+            seen = server.seen();
+        }
+        let usage = child.usage();
+        assert_eq!(seen.lines, records, "every record is one line, once");
+        Figures {
+            records_per_s: records as f64 / ((seen.last_us - seen.first_us) as f64 / 1e6),
+            cpu_s_per_million: (usage.cpu_s - spent_before.unwrap_or(0.0)) / records as f64 * 1e6,
+            peak_mb: usage.peak_mb,
+            first_write_s: Some((seen.first_us - self.server_us) as f64 / 1e6),
+        }
     }
 }
 
-fn print(alone: &[Figures], sluice: &[Figures]) {
+/// A row's name, and its rounds.
+type Row<'a> = (&'static str, &'a [Figures]);
+
+fn print(rows: &[Row<'_>; 3]) {
     println!(
-        "\n{:<18} {:>22} {:>22} {:>18} {:>14}",
+        "\n{:<18} {:>22} {:>22} {:>18} {:>18}",
         "median (min-max)", "records/s, M", "CPU-s per million", "peak MB", "first write, s"
     );
-    for (name, figures) in [("librdkafka alone", alone), ("sluice", sluice)] {
+    for (name, figures) in rows {
         println!(
-            "{name:<18} {:>22} {:>22} {:>18} {:>14}",
+            "{name:<18} {:>22} {:>22} {:>18} {:>18}",
             cell(figures, 2, |f| f.records_per_s / 1e6),
             cell(figures, 3, |f| f.cpu_s_per_million),
             cell(figures, 0, |f| f.peak_mb),
@@ -110,8 +137,17 @@ fn print(alone: &[Figures], sluice: &[Figures]) {
             },
         );
     }
-    let ratio = |of: fn(&Figures) -> f64| median(sluice, of) / median(alone, of);
-    println!("{:<18} {:>22.2} {:>22.2}", "sluice / alone", ratio(|f| f.records_per_s), ratio(|f| f.cpu_s_per_million));
+    let [alone, connect, (_, sluice)] = rows;
+    for (name, other) in [alone, connect] {
+        let ratio = |of: fn(&Figures) -> f64| median(sluice, of) / median(other, of);
+        println!(
+            "{:<18} {:>22.2} {:>22.2} {:>18.2}",
+            format!("Sluice to {}", if *name == "Kafka Connect" { "Connect" } else { "alone" }),
+            ratio(|f| f.records_per_s),
+            ratio(|f| f.cpu_s_per_million),
+            ratio(|f| f.peak_mb)
+        );
+    }
 }
 
 fn cell(figures: &[Figures], digits: usize, of: impl Fn(&Figures) -> f64) -> String {
@@ -127,8 +163,8 @@ fn median(figures: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
 }
 
-fn print_json(options: &Options, alone: &[Figures], sluice: &[Figures]) {
-    let rows = |figures: &[Figures]| -> Vec<serde_json::Value> {
+fn print_json(options: &Options, rows: &[Row<'_>; 3]) {
+    let rounds = |figures: &[Figures]| -> Vec<serde_json::Value> {
         let row = |f: &Figures| {
             serde_json::json!({
                 "records_per_s": f.records_per_s, "cpu_s_per_million": f.cpu_s_per_million,
@@ -137,8 +173,7 @@ fn print_json(options: &Options, alone: &[Figures], sluice: &[Figures]) {
         };
         figures.iter().map(row).collect()
     };
-    let record = serde_json::json!({
-        "records": options.records, "partitions": options.partitions, "alone": rows(alone), "sluice": rows(sluice),
-    });
-    println!("{record}");
+    let rows: serde_json::Map<_, _> =
+        rows.iter().map(|(name, figures)| ((*name).to_owned(), rounds(figures).into())).collect();
+    println!("{}", serde_json::json!({ "records": options.records, "partitions": options.partitions, "rows": rows }));
 }
