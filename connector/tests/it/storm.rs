@@ -53,8 +53,7 @@ fn storm_loses_nothing_and_leaves_nothing_behind() {
     let mut site = Site::new("storm", 2);
     let process = Process::new(site.sluice.id().cast_signed()).unwrap();
     let live = site.connector("live");
-    // A task that is restarted while it joins its group stays a member until its session ends, and the others wait for that.
-    let stirred = site.connector("stirred").set("consumer.override.session.timeout.ms", "6000");
+    let stirred = site.connector("stirred");
     for connector in [&live, &stirred] {
         create(&site.sluice, connector, None);
         until_states(&site.sluice, connector, "RUNNING: RUNNING");
