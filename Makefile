@@ -58,7 +58,7 @@ doc: setup ## API documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(GUESTS) --workspace --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --workspace --no-deps
 
-bench: setup setup-services ## throughput against librdkafka alone, memory while the sink stalls, each stage, loading, hot swap; release build (minutes); options in ARGS=
+bench: setup setup-services ## throughput against librdkafka alone and Kafka Connect (fetched), latency, memory, each stage, loading, hot swap, a crowd; release build (minutes); options in ARGS=
 	cargo bench $(LOCKED) --package sluice --bench bench -- $(ARGS)
 
 fuzz: setup ## every fuzz target, or FUZZ_TARGET, for FUZZ_SECONDS each with a nightly compiler; what grew is kept in fuzz/corpus

@@ -1,7 +1,7 @@
-//! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone.
+//! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone and Kafka Connect.
 //!
-//! Without arguments: throughput (librdkafka alone, Sluice into a server that answers at once, in turns), memory while the sink
-//! stalls (five minutes), then the stages on their own (Criterion), loading a module, hot swap under load, and a hundred connectors in
+//! Without arguments: throughput (librdkafka alone, Kafka Connect with the leanest sink, Sluice, into a server that answers at once, in turns), latency at
+//! rates that are kept, memory while the sink stalls (five minutes), then the stages on their own (Criterion), loading a module, hot swap under load, and a hundred connectors in
 //! one process, one of them hostile. `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer, its own server.
 
 #![allow(
