@@ -6,7 +6,7 @@ mod transaction;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -22,6 +22,9 @@ use super::wait::{DEADLINE, equal, until};
 
 pub(crate) use raw::Raw;
 pub(crate) use transaction::Transaction;
+
+/// After this a broker is asked again to make a topic.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// A topic of one test, deleted with it. Remembers what was produced.
 #[derive(Debug)]
@@ -95,12 +98,19 @@ impl Topic {
         let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
         new.config.extend(settings);
         let admin = admin(&self.kafka);
-        until("the topic to be made", || match block_on(admin.create_topics([&new], &options())).remove(0) {
-            Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
-                delete(&self.kafka, &self.name);
-                Err(code)
+        // A broker that has just started may let a request lie: it is asked again.
+        let options = options().request_timeout(Some(ANSWER_TIME));
+        until("the topic to be made", || match block_on_result(admin.create_topics([&new], &options)) {
+            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) => {
+                Err(RDKafkaErrorCode::OperationTimedOut)
             }
-            made => Ok(made.unwrap()),
+            answered => match answered.unwrap().remove(0) {
+                Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
+                    delete(&self.kafka, &self.name);
+                    Err(code)
+                }
+                made => Ok(made.unwrap()),
+            },
         });
         self.await_leaders();
     }
