@@ -45,10 +45,10 @@ use watchdog::Watchdog;
 
 pub use error::TaskError;
 
-/// How long an idle task sleeps at the most. Whatever happens wakes it; this is for the clock-driven work.
+/// How long a task sleeps between two looks, while it starts and while it ends.
 const NAP: Duration = Duration::from_millis(250);
 
-/// How often lag is measured.
+/// How often lag is measured, which is also how long an idle task sleeps at the most: whatever else happens wakes it.
 const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the last commit gets at least, even if the writes before it took all the time there was.

@@ -134,15 +134,11 @@ impl KafkaSource {
     /// Serves the group. To be called often, whatever else goes on: this is what keeps the task in the group.
     pub fn poll(&mut self, wanted: Inputs) -> Vec<GroupEvent> {
         self.slots.want(wanted);
-        let mut calm = false;
         for _ in 0..POLLS_MAX {
             let heard = self.consumer.context().heard();
             match self.consumer.poll(Duration::ZERO) {
                 // «Nothing» is also the answer after an event that went to the context, and then there may be more behind it.
-                None if self.consumer.context().heard() == heard => {
-                    calm = true;
-                    break;
-                }
+                None if self.consumer.context().heard() == heard => return self.consumer.context().take_events(),
                 None => {}
                 // Records come by the task's queue. One that was on its way before the queues were forwarded does not.
                 Some(Ok(message)) => self.slots.push_borrowed(&message, wanted),
@@ -150,10 +146,8 @@ impl KafkaSource {
                 Some(Err(error)) => tracing::debug!(%error, "consumer error"),
             }
         }
-        if !calm {
-            // The queue was never found empty, so it will not say that it has something.
-            std::thread::current().unpark();
-        }
+        // The queue was never found empty, so it will not say that it has something.
+        std::thread::current().unpark();
         self.consumer.context().take_events()
     }
 

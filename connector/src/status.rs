@@ -64,8 +64,7 @@ struct Place {
     topics: Arc<ActiveTopics>,
     /// By what they are about.
     warnings: Mutex<BTreeMap<&'static str, String>>,
-    /// 0 while it is not known.
-    memory_bound: AtomicU64,
+    memory_bound: OnceLock<u64>,
     slots: Mutex<Vec<Arc<Slot>>>,
 }
 
@@ -167,7 +166,7 @@ impl Board {
             name: name.to_owned(),
             topics,
             warnings: Mutex::default(),
-            memory_bound: AtomicU64::default(),
+            memory_bound: OnceLock::new(),
             slots: Mutex::new(slots),
         };
         let place = Arc::new(place);
@@ -270,7 +269,7 @@ impl Entry {
             name: name.to_owned(),
             state: self.state.clone(),
             warnings: lock(&self.place.warnings).values().cloned().collect(),
-            memory_bound_bytes: Some(self.place.memory_bound.load(Relaxed)).filter(|&bytes| bytes > 0),
+            memory_bound_bytes: self.place.memory_bound.get().copied(),
             tasks: lock(&self.place.slots).iter().map(|slot| slot.status(now_ns)).collect(),
         }
     }
@@ -279,9 +278,9 @@ impl Entry {
 // === impl ConnectorBoard ===
 
 impl ConnectorBoard {
-    /// Shows how much memory it takes at the most.
+    /// Shows how much memory it takes at the most; its settings say so, once.
     pub fn bound_memory(&self, bytes: u64) {
-        self.place.memory_bound.store(bytes, Relaxed);
+        let _ = self.place.memory_bound.set(bytes);
     }
 
     /// Shows what the connector's operator should know although everything runs; replaces what was said about the same thing before.

@@ -53,9 +53,7 @@ impl ConnectorConfig {
             return 0;
         }
         let producer = dead_letter::kbytes_max(worker, self).saturating_mul(1024);
-        [self.batch.max_bytes.get() as u64, producer]
-            .into_iter()
-            .fold(dead_letter::BYTES_MAX as u64, u64::saturating_add)
+        (dead_letter::BYTES_MAX as u64).saturating_add(self.batch.max_bytes.get() as u64).saturating_add(producer)
     }
 }
 
@@ -88,12 +86,12 @@ mod tests {
 
     #[test]
     fn every_capacity_counts() {
-        let usual = bound(&[("requests.in.flight", "1"), ("influx.compression", "none")]);
+        let one = [("requests.in.flight", "1"), ("influx.compression", "none")];
+        let beside = |settings: &[(&str, &str)]| bound(&[&one[..], settings].concat());
+        let usual = beside(&[]);
         // Six instances and three copies of what one gives back; the queue twice and a fetch; three bodies; the ring.
         assert_eq!(usual, 6 * 64 + 3 * 64 + 2 * 16 + 1 + 3 * 4 + 1);
-        let with = |settings: &[(&str, &str)]| {
-            bound(&[&[("requests.in.flight", "1"), ("influx.compression", "none")], settings].concat()) - usual
-        };
+        let with = |settings: &[(&str, &str)]| beside(settings) - usual;
         assert_eq!(with(&[("tasks.max", "2")]), 4 * 64 + 3 * 64 + 2 * 16 + 1 + 3 * 4 + 1, "all but the trial's");
         assert_eq!(with(&[("influx.compression", "gzip")]), 3 * 4);
         assert_eq!(with(&[("batch.max.bytes", "8388608")]), 3 * 4);
@@ -103,11 +101,7 @@ mod tests {
         let letters = [("errors.tolerance", "all"), ("errors.deadletterqueue.topic.name", "l")];
         // The bodies' records, those that wait, those of a body on top, and the producer's queue; and three batches of 256 KiB.
         assert_eq!(with(&letters), 3 * 4 + 16 + 4 + 128 + 1);
-        let small = [("transform.memory.max.bytes", "1048576")];
-        assert_eq!(
-            usual - bound(&[&small[..], &[("requests.in.flight", "1"), ("influx.compression", "none")]].concat()),
-            9 * 63
-        );
+        assert_eq!(usual - beside(&[("transform.memory.max.bytes", "1048576")]), 9 * 63);
     }
 
     #[test]

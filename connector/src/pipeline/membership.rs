@@ -34,43 +34,46 @@ impl Pipeline {
     /// A topic that is not there is a mistake in the configuration; brokers that are not there are waited for.
     pub(super) fn find_topics(&mut self) -> Result<(), TaskError> {
         let connector = Arc::clone(&self.connector);
-        let topics = match &connector.topics {
-            Topics::List(topics) => &topics[..],
+        match &connector.topics {
+            Topics::List(topics) => topics.iter().try_for_each(|topic| self.await_topic(topic))?,
             // There may be none yet.
-            Topics::Regex(_) => &[],
-        };
-        while topics.is_empty() && !self.stop.is_set() && !self.source.is_let_in() {
+            Topics::Regex(_) => self.await_brokers()?,
+        }
+        if let Some(id) = self.source.cluster_id() {
+            self.board.set_kafka_cluster_id(&id);
+        }
+        Ok(())
+    }
+
+    fn await_brokers(&mut self) -> Result<(), TaskError> {
+        while !self.stop.is_set() && !self.source.is_let_in() {
             self.serve_group()?;
             self.complain("it did not answer within half a second");
             self.board.beat();
         }
-        for topic in topics {
-            let mut missing_since = None;
-            while !self.stop.is_set() {
-                // First, because it knows why brokers can't be reached.
-                self.serve_group()?;
-                match self.source.topic_exists(topic) {
-                    Ok(true) => {
-                        self.let_in();
-                        break;
-                    }
-                    Ok(false) => {
-                        let since: Instant = *missing_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= TOPIC_PATIENCE {
-                            return Err(TaskError::TopicMissing {
-                                topic: topic.clone(),
-                                brokers: self.brokers.clone(),
-                            });
-                        }
-                    }
-                    Err(error) => self.complain(&error.to_string()),
+        Ok(())
+    }
+
+    fn await_topic(&mut self, topic: &str) -> Result<(), TaskError> {
+        let mut missing_since = None;
+        while !self.stop.is_set() {
+            // First, because it knows why brokers can't be reached.
+            self.serve_group()?;
+            match self.source.topic_exists(topic) {
+                Ok(true) => {
+                    self.let_in();
+                    break;
                 }
-                thread::park_timeout(NAP);
-                self.board.beat();
+                Ok(false) => {
+                    let since: Instant = *missing_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= TOPIC_PATIENCE {
+                        return Err(TaskError::TopicMissing { topic: topic.to_owned(), brokers: self.brokers.clone() });
+                    }
+                }
+                Err(error) => self.complain(&error.to_string()),
             }
-        }
-        if let Some(id) = self.source.cluster_id() {
-            self.board.set_kafka_cluster_id(&id);
+            thread::park_timeout(NAP);
+            self.board.beat();
         }
         Ok(())
     }
@@ -243,8 +246,8 @@ impl Pipeline {
         let healthy = !troubled && !transform_fails && !self.is_locked_out() && !self.watchdog.is_alarmed();
         let healthy = healthy.then_some((troubles, on_request));
         // One that waits for topics to come is in no group yet, and does what it should.
-        let at_work = self.source.has_joined() || matches!(self.connector.topics, Topics::Regex(_));
-        if healthy != self.healthy && (healthy.is_none() || at_work) {
+        let is_at_work = || matches!(self.connector.topics, Topics::Regex(_)) || self.source.has_joined();
+        if healthy != self.healthy && (healthy.is_none() || is_at_work()) {
             self.healthy = healthy;
             if healthy.is_some() {
                 self.board.set(if on_request { TaskState::Paused } else { TaskState::Running });
