@@ -32,6 +32,16 @@ def until(what, look):
         time.sleep(0.02)
 
 
+def until_state(status, state):
+    """Waits until the connector and its tasks are in this state, by the status that a client shows."""
+
+    def look():
+        shown = status()
+        return {shown["connector"]["state"], *(task["state"] for task in shown["tasks"])} == {state}
+
+    until(state, look)
+
+
 def program(name, *options):
     """A command-line client of this environment: a function from arguments to (exit code, what it printed)."""
     path = str(pathlib.Path(sys.executable).parent / name)

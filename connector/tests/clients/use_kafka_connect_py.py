@@ -4,7 +4,7 @@ import json
 
 from kafka_connect.kafka_connect import KafkaConnect
 
-from common import CLASS, CONFIG, NAME, TOPIC, URL, configured, program, until
+from common import CLASS, CONFIG, NAME, TOPIC, URL, configured, program, until, until_state
 
 kc = program("kc", "--url", URL)
 library = KafkaConnect(URL)
@@ -27,12 +27,7 @@ def done(*arguments):
 
 def is_in(state):
     """Waits until the connector and its task are in this state."""
-
-    def look():
-        status = told("status", NAME)
-        return {status["connector"]["state"], *(task["state"] for task in status["tasks"])} == {state}
-
-    until(state, look)
+    until_state(lambda: told("status", NAME), state)
 
 
 info = told("info")

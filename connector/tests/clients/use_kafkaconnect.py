@@ -3,7 +3,7 @@
 import json
 import tempfile
 
-from common import BROKERS, CLASS, CONFIG, NAME, TOPIC, URL, configured, program, until
+from common import BROKERS, CLASS, CONFIG, NAME, TOPIC, URL, configured, program, until, until_state
 
 kafkaconnect = program("kafkaconnect", "--broker", BROKERS, "--connect", URL)
 
@@ -22,12 +22,7 @@ def told(*arguments):
 
 def is_in(state):
     """Waits until the connector and its task are in this state."""
-
-    def look():
-        status = told("status", NAME)
-        return {status["connector"]["state"], *(task["state"] for task in status["tasks"])} == {state}
-
-    until(state, look)
+    until_state(lambda: told("status", NAME), state)
 
 
 assert CLASS in [plugin["class"] for plugin in told("plugins")]

@@ -100,17 +100,16 @@ impl Topic {
         let admin = admin(&self.kafka);
         // A broker that has just started may let a request lie: it is asked again.
         let options = options().request_timeout(Some(ANSWER_TIME));
-        until("the topic to be made", || match block_on_result(admin.create_topics([&new], &options)) {
+        let make = || block_on_result(admin.create_topics([&new], &options)).map(|mut made| made.remove(0));
+        until("the topic to be made", || match make() {
             Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) => {
                 Err(RDKafkaErrorCode::OperationTimedOut)
             }
-            answered => match answered.unwrap().remove(0) {
-                Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists)) => {
-                    delete(&self.kafka, &self.name);
-                    Err(code)
-                }
-                made => Ok(made.unwrap()),
-            },
+            Ok(Err((_, code @ RDKafkaErrorCode::TopicAlreadyExists))) => {
+                delete(&self.kafka, &self.name);
+                Err(code)
+            }
+            made => Ok(made.unwrap().unwrap()),
         });
         self.await_leaders();
     }

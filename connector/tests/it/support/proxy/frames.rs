@@ -17,7 +17,7 @@ pub(super) struct Frames {
 impl Frames {
     /// Gives back those of `bytes` that may pass, and how many requests were begun that may not. Asks `swallows` about the
     /// `api_key` of each request that begins. The head of a request is held back until it is whole.
-    pub(super) fn sift(&mut self, mut bytes: &[u8], swallows: impl Fn(i16) -> bool) -> (Vec<u8>, usize) {
+    pub(super) fn sift(&mut self, mut bytes: &[u8], mut swallows: impl FnMut(i16) -> bool) -> (Vec<u8>, usize) {
         let (mut passed, mut num_swallowed) = (Vec::with_capacity(bytes.len()), 0);
         while !bytes.is_empty() {
             if self.left == 0 {

@@ -1,6 +1,5 @@
 //! The connections of a proxy: bytes from one side to the other, and what is ordered on their way.
 
-use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -99,12 +98,12 @@ async fn carry_on(
         let mut piece = buffer[..len].to_vec();
         let mut num_swallowed = 0;
         if shared.frames {
-            let holds = Cell::new(false);
+            let mut holds = false;
             (piece, num_swallowed) = frames.sift(&piece, |key| {
-                holds.set(holds.get() || matches!(&fault, Fault::HoldKafka(keys) if keys.contains(&key)));
+                holds |= matches!(&fault, Fault::HoldKafka(keys) if keys.contains(&key));
                 matches!(&fault, Fault::SwallowKafka(keys) if keys.contains(&key))
             });
-            if holds.get() {
+            if holds {
                 shared.held.fetch_add(1, Ordering::Relaxed);
                 let _ = orders.wait_for(|orders| orders.fault != fault).await;
             }
