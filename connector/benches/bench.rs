@@ -16,6 +16,8 @@ mod alone;
 mod broker;
 #[path = "bench/crowd.rs"]
 mod crowd;
+#[path = "bench/figures.rs"]
+mod figures;
 #[path = "bench/latency.rs"]
 mod latency;
 #[path = "bench/load.rs"]
@@ -40,6 +42,8 @@ mod stages;
 mod swap;
 #[path = "bench/throughput.rs"]
 mod throughput;
+#[path = "bench/wait.rs"]
+mod wait;
 
 use clap::Parser;
 

@@ -1,18 +1,18 @@
 //! A hundred connectors in one process: how long they take to start, what they cost while nothing happens, and whether one that is hostile
 //! keeps the others from their work. Each reads the same topic in a group of its own, so that a record is a line of every one of them.
 
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wit_component::ComponentEncoder;
 
 use crate::Options;
 use crate::broker::Broker;
+use crate::figures::{median, quantile};
 use crate::process::Child;
-use crate::rest;
 use crate::server::{Server, Stall};
+use crate::wait::{LOOK, PATIENCE, until};
+use crate::{rest, sluice_process};
 
 #[path = "../../build/guest.rs"]
 mod guest;
@@ -30,10 +30,6 @@ const REST: Duration = Duration::from_secs(5);
 
 /// Records of one round. Every connector writes each of them.
 const RECORDS: u64 = 100_000;
-
-/// After this without what is waited for the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK: Duration = Duration::from_millis(10);
 
 /// The worker, and what it needs.
 struct Crowd<'a> {
@@ -58,9 +54,6 @@ pub(crate) fn run(options: &Options) {
     let crowd = Crowd::start(&broker, options.connectors);
     crowd.look_at_rest();
     let stalled = Server::stalled(Stall::Hang);
-    let folder = tempfile::tempdir().unwrap();
-    let hostile = folder.path().join("hostile.wasm");
-    std::fs::write(&hostile, hostile_component()).unwrap();
     println!(
         "\nlines/s of the others, and answers to `GET /connectors/NAME/status` meanwhile, without and with one that is hostile:"
     );
@@ -71,7 +64,7 @@ pub(crate) fn run(options: &Options) {
     for (name, settings) in [
         (
             "a guest that spins",
-            json!({ "transform.module": hostile, "transform.config.mode": "loop", "transform.timeout.ms": "300000" }),
+            json!({ "transform.module": hostile_guest(), "transform.config.mode": "loop", "transform.timeout.ms": "300000" }),
         ),
         ("a sink that never answers", json!({ "influx.url": format!("http://{}", stalled.address) })),
         (
@@ -84,11 +77,10 @@ pub(crate) fn run(options: &Options) {
 }
 
 /// The guest of the tests that breaks every rule, when it is told to.
-fn hostile_component() -> Vec<u8> {
+fn hostile_guest() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/hostile");
     let target = Path::new(env!("SLUICE_GUEST_SPLIT_CONCAT")).ancestors().nth(3).unwrap();
-    let core = std::fs::read(guest::build(&folder, target, "hostile")).unwrap();
-    ComponentEncoder::default().validate(true).module(&core).unwrap().encode().unwrap()
+    guest::build(&folder, target, "hostile")
 }
 
 // === impl Crowd ===
@@ -97,19 +89,8 @@ impl<'a> Crowd<'a> {
     /// Starts the worker and then the connectors, and prints how long that took.
     fn start(broker: &'a Broker, size: u32) -> Self {
         let (server, folder, port) = (Server::start(), tempfile::tempdir().unwrap(), rest::free_port());
-        let (listeners, state) = (format!("http://127.0.0.1:{port}"), folder.path().join("state"));
-        let arguments = [
-            "--log-level",
-            "error",
-            "run",
-            "--bootstrap-servers",
-            &broker.address,
-            "--listeners",
-            &listeners,
-            "--state-dir",
-            state.to_str().unwrap(),
-        ];
-        let sluice = Child::spawn(env!("CARGO_BIN_EXE_sluice").into(), &arguments, Stdio::null());
+        let state = folder.path().join("state");
+        let sluice = sluice_process::spawn(broker, port, &["--state-dir", state.to_str().unwrap()]);
         let crowd = Self { broker, sluice, port, server, size, _folder: folder };
         until("the worker to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         let alone = crowd.sluice.usage();
@@ -129,13 +110,7 @@ impl<'a> Crowd<'a> {
     }
 
     fn create(&self, name: &str, settings: &Value) {
-        let mut config = json!({
-            "connector.class": "InfluxSink",
-            "topics": TOPIC,
-            "transform.module": "builtin:split-concat",
-            "influx.url": format!("http://{}", self.server.address),
-            "influx.database": "bench",
-        });
+        let mut config = json!(sluice_process::settings(TOPIC, &self.server, &[("connector.class", "InfluxSink")]));
         config.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         let (status, body) =
             rest::ask(self.port, "POST", "/connectors", Some(&json!({ "name": name, "config": config })));
@@ -184,11 +159,11 @@ impl<'a> Crowd<'a> {
             assert_eq!(status, 204, "{body}");
             std::thread::sleep(REST);
         }
-        let rate = |rounds: &[Round]| median(rounds.iter().map(|round| round.lines_per_s / 1e6).collect());
+        let rate = |rounds: &[Round]| median(rounds.iter().map(|round| round.lines_per_s / 1e6));
         let answers = |rounds: &[Round], share: f64| {
             let mut all: Vec<_> = rounds.iter().flat_map(|round| &round.answers).map(Duration::as_secs_f64).collect();
             all.sort_by(f64::total_cmp);
-            all[((all.len() - 1) as f64 * share) as usize] * 1e3
+            quantile(&all, share) * 1e3
         };
         let pair = |share| format!("{:.1} → {:.1}", answers(&without, share), answers(&with, share));
         let (before, after) = (rate(&without), rate(&with));
@@ -216,19 +191,6 @@ impl<'a> Crowd<'a> {
     }
 }
 
-fn until(what: &str, mut look: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !look() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(LOOK);
-    }
-}
-
 fn verdict(good: bool, bound: &str) -> String {
     format!("{} {bound}", if good { "within" } else { "beyond" })
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

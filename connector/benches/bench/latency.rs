@@ -1,7 +1,7 @@
 //! How long a record takes until InfluxDB has it, at rates that are kept whatever happens: each record carries the time at which it was due, so that what
 //! waits behind something slow counts in full (open loop, no coordinated omission).
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -11,15 +11,13 @@ use crate::broker::Broker;
 use crate::rival::Rival;
 use crate::server::Server;
 use crate::sluice_process;
+use crate::wait::{PATIENCE, until};
 
 /// Records per second.
 const RATES: [u64; 3] = [1_000, 10_000, 100_000];
 
 /// Before the first record counts, everybody has read and written some.
 const WARM_UP: u64 = 1_000;
-
-/// After this without what is waited for the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(options: &Options) {
     let broker = Broker::start();
@@ -41,17 +39,19 @@ pub(crate) fn run(options: &Options) {
             let _child = if is_rival {
                 rival.start(&broker, &topic, &topic, &server)
             } else {
-                sluice_process::start(&broker, (&topic, &topic), &server, &[], folder.path())
+                let settings = sluice_process::settings(&topic, &server, &[]);
+                sluice_process::start(&broker, (&topic, &settings), folder.path(), (0, &[]))
             };
+            let come = |lines| until(&format!("{lines} lines"), || server.seen().lines >= lines);
             let mut feed = Feed::new(&broker, &topic, options.partitions);
             feed.send(WARM_UP, rate);
-            until(&server, WARM_UP);
+            come(WARM_UP);
             server.take_latencies();
             feed.send(rate, rate);
-            until(&server, WARM_UP + rate);
+            come(WARM_UP + rate);
             let first = server.take_latencies();
             feed.send(rate * options.latency_s, rate);
-            until(&server, WARM_UP + rate * (1 + options.latency_s));
+            come(WARM_UP + rate * (1 + options.latency_s));
             let rest = server.take_latencies();
             let ms = |us: u64| us as f64 / 1e3;
             println!(
@@ -63,14 +63,6 @@ pub(crate) fn run(options: &Options) {
                 format!("{:.2} {:.2}", ms(first[1]), ms(first[2]))
             );
         }
-    }
-}
-
-fn until(server: &Server, lines: u64) {
-    let started = Instant::now();
-    while server.seen().lines < lines {
-        assert!(started.elapsed() < PATIENCE, "only {} of {lines} lines came", server.seen().lines);
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -8,6 +8,8 @@ use sluice::transform::compile::Compiler;
 use sluice::transform::engine::Engine;
 use sluice::transform::loader::{self, Loaded, Loader};
 
+use crate::figures::median;
+
 /// How often each is measured, in turns. The median is printed.
 const ROUNDS: usize = 15;
 
@@ -50,7 +52,5 @@ pub(crate) fn run() {
 }
 
 fn median_ms(loads: &[Load], of: fn(&Load) -> Duration) -> f64 {
-    let mut times: Vec<Duration> = loads.iter().map(of).collect();
-    times.sort();
-    times[times.len() / 2].as_secs_f64() * 1000.0
+    median(loads.iter().map(|load| of(load).as_secs_f64() * 1e3))
 }

@@ -59,17 +59,19 @@ impl Stalled {
         let server = Server::stalled(stall);
         let folder = tempfile::tempdir().unwrap();
         let connector = name.replace([' ', ','], "-");
-        let mut settings = vec!["influx.request.timeout.ms=86400000".to_owned()];
+        let topic = format!("letters-{connector}");
+        let mut more = vec![("influx.request.timeout.ms", "86400000")];
         if letters {
-            settings.extend([
-                "errors.tolerance=all".to_owned(),
-                format!("errors.deadletterqueue.topic.name=letters-{connector}"),
-                "errors.deadletterqueue.topic.replication.factor=1".to_owned(),
-                "errors.deadletterqueue.context.headers.enable=true".to_owned(),
+            more.extend([
+                ("errors.tolerance", "all"),
+                ("errors.deadletterqueue.topic.name", &topic),
+                ("errors.deadletterqueue.topic.replication.factor", "1"),
+                ("errors.deadletterqueue.context.headers.enable", "true"),
             ]);
         }
-        let name_of = format!("memory-{connector}");
-        let sluice = sluice_process::start(broker, (&name_of, "memory"), &server, &settings, folder.path());
+        let settings = sluice_process::settings("memory", &server, &more);
+        let one = format!("memory-{connector}");
+        let sluice = sluice_process::start(broker, (&one, &settings), folder.path(), (0, &[]));
         Self { name, sluice, resident_mb: Vec::new(), _server: server, _folder: folder }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::figures::quantile;
 use crate::process::Child;
 
 /// Counts, and when the first and the last line came, in microseconds since the start.
@@ -168,7 +169,7 @@ fn ages(body: &[u8]) -> impl Iterator<Item = u32> {
 fn quantiles(counts: &Counts) -> String {
     let mut all = std::mem::take(&mut *counts.latencies_us.as_ref().unwrap().lock().unwrap());
     all.sort_unstable();
-    let at = |share: f64| all.get(((all.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(0);
+    let at = |share| if all.is_empty() { 0 } else { quantile(&all, share) };
     let shares: Vec<String> = SHARES.iter().map(|&share| at(share).to_string()).collect();
     format!("{} {}", all.len(), shares.join(" "))
 }

@@ -1,5 +1,6 @@
-//! Sluice under measurement: one connector, from its file.
+//! Sluice under measurement.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -7,33 +8,38 @@ use crate::broker::Broker;
 use crate::process::Child;
 use crate::server::Server;
 
-/// Starts a process with a connector of this name that reads the topic into the server, with more `settings` if need be. Its file goes into `folder`.
+/// A connector's settings but for its name.
+pub(crate) type Settings = BTreeMap<String, String>;
+
+/// `split-concat` from a topic into the server, with more settings, or others in the place of these.
+pub(crate) fn settings(topic: &str, server: &Server, more: &[(&str, &str)]) -> Settings {
+    let url = format!("http://{}", server.address);
+    let usual = [
+        ("topics", topic),
+        ("transform.module", "builtin:split-concat"),
+        ("influx.url", &url),
+        ("influx.database", "bench"),
+    ];
+    usual.iter().chain(more).map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Starts a process with a connector of this name from a file, which goes into `folder`; with a listener at this port, 0 for any, and more arguments.
 pub(crate) fn start(
     broker: &Broker,
-    (name, topic): (&str, &str),
-    server: &Server,
-    settings: &[String],
+    (name, settings): (&str, &Settings),
     folder: &Path,
+    (port, more): (u16, &[&str]),
 ) -> Child {
-    let mut lines = vec![
-        format!("name={name}"),
-        format!("topics={topic}"),
-        "transform.module=builtin:split-concat".to_owned(),
-        format!("influx.url=http://{}", server.address),
-        "influx.database=bench".to_owned(),
-    ];
-    lines.extend_from_slice(settings);
     let file = folder.join(format!("{name}.properties"));
-    std::fs::write(&file, lines.join("\n")).unwrap();
-    let arguments = [
-        "--log-level",
-        "error",
-        "run",
-        "--bootstrap-servers",
-        &broker.address,
-        "--listeners",
-        "http://127.0.0.1:0",
-        file.to_str().unwrap(),
-    ];
-    Child::spawn(env!("CARGO_BIN_EXE_sluice").into(), &arguments, Stdio::null())
+    let lines: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    std::fs::write(&file, format!("name={name}\n{}", lines.join("\n"))).unwrap();
+    spawn(broker, port, &[more, &[file.to_str().unwrap()]].concat())
+}
+
+/// Starts a process with a listener at this port, 0 for any, and more arguments.
+pub(crate) fn spawn(broker: &Broker, port: u16, more: &[&str]) -> Child {
+    let listeners = format!("http://127.0.0.1:{port}");
+    let usual =
+        ["--log-level", "error", "run", "--bootstrap-servers", &broker.address, "--listeners", listeners.as_str()];
+    Child::spawn(env!("CARGO_BIN_EXE_sluice").into(), &[&usual[..], more].concat(), Stdio::null())
 }

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use sluice::config::ModuleRef;
@@ -11,9 +10,9 @@ use sluice::transform::loader;
 
 use crate::Options;
 use crate::broker::Broker;
-use crate::process::Child;
-use crate::rest;
+use crate::figures::{median, quantile};
 use crate::server::Server;
+use crate::{rest, sluice_process};
 
 /// After this without the last line the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -51,7 +50,7 @@ pub(crate) fn run(options: &Options) {
     latencies.sort_by(f64::total_cmp);
     println!("\nrecords/s, M, each round: without swaps {:.2?}, with {:.2?}", rates(&without), rates(&with));
     println!("median with / without: {:.2} ({} swaps)", with_rate / without_rate, latencies.len());
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize] * 1e3;
+    let at = |share: f64| quantile(&latencies, share) * 1e3;
     println!(
         "rename to first request under the new version, ms: p50 {:.0}, p90 {:.0}, max {:.0}",
         at(0.5),
@@ -73,29 +72,10 @@ fn measure(broker: &Broker, options: &Options, module: &[u8], name: &str, swaps:
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
     let (file, port) = (folder.path().join("transform.wasm"), rest::free_port());
     fs::write(&file, module).unwrap();
-    let settings = [
-        format!("name={name}"),
-        "topics=swap".to_owned(),
-        format!("transform.module={}", file.display()),
-        format!("influx.url=http://{}", server.address),
-        "influx.database=bench".to_owned(),
-    ];
-    let config = folder.path().join("bench.properties");
-    fs::write(&config, settings.join("\n")).unwrap();
-    let (listeners, state) = (format!("http://127.0.0.1:{port}"), folder.path().join("state"));
-    let arguments = [
-        "--log-level",
-        "error",
-        "run",
-        "--bootstrap-servers",
-        &broker.address,
-        "--listeners",
-        &listeners,
-        "--state-dir",
-        state.to_str().unwrap(),
-        config.to_str().unwrap(),
-    ];
-    let child = Child::spawn(env!("CARGO_BIN_EXE_sluice").into(), &arguments, Stdio::null());
+    let settings = sluice_process::settings("swap", &server, &[("transform.module", file.to_str().unwrap())]);
+    let state = folder.path().join("state");
+    let more = ["--state-dir", state.to_str().unwrap()];
+    let child = sluice_process::start(broker, (name, &settings), folder.path(), (port, &more));
     let (started, mut latencies, mut seen) = (Instant::now(), Vec::new(), server.seen());
     let (mut renamed, mut due) = (None, Instant::now());
     while seen.lines < options.records {
@@ -168,9 +148,4 @@ fn longest(runs: &[Run]) -> f64 {
         }
     }
     longest
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::Options;
 use crate::broker::Broker;
+use crate::figures::median;
 use crate::process::Child;
 use crate::rival::Rival;
 use crate::server::Server;
@@ -73,7 +74,8 @@ fn measure_sluice(broker: &Broker, options: &Options, round: usize) -> Figures {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
     let started = Started::now(&server);
     let name = format!("bench-{round}");
-    let child = sluice_process::start(broker, (&name, "bench"), &server, &[], folder.path());
+    let settings = sluice_process::settings("bench", &server, &[]);
+    let child = sluice_process::start(broker, (&name, &settings), folder.path(), (0, &[]));
     let figures = started.follow(&child, &server, options.records, false);
     child.terminate();
     figures
@@ -137,12 +139,11 @@ fn print(rows: &[Row<'_>; 3]) {
             },
         );
     }
-    let [alone, connect, (_, sluice)] = rows;
-    for (name, other) in [alone, connect] {
-        let ratio = |of: fn(&Figures) -> f64| median(sluice, of) / median(other, of);
+    let [(_, alone), (_, connect), (_, sluice)] = rows;
+    for (name, other) in [("Sluice to alone", alone), ("Sluice to Connect", connect)] {
+        let ratio = |of: fn(&Figures) -> f64| median(sluice.iter().map(of)) / median(other.iter().map(of));
         println!(
-            "{:<18} {:>22.2} {:>22.2} {:>18.2}",
-            format!("Sluice to {}", if *name == "Kafka Connect" { "Connect" } else { "alone" }),
+            "{name:<18} {:>22.2} {:>22.2} {:>18.2}",
             ratio(|f| f.records_per_s),
             ratio(|f| f.cpu_s_per_million),
             ratio(|f| f.peak_mb)
@@ -153,14 +154,7 @@ fn print(rows: &[Row<'_>; 3]) {
 fn cell(figures: &[Figures], digits: usize, of: impl Fn(&Figures) -> f64) -> String {
     let values = figures.iter().map(&of);
     let (min, max) = values.fold((f64::MAX, f64::MIN), |(min, max), value| (min.min(value), max.max(value)));
-    format!("{:.digits$} ({min:.digits$}-{max:.digits$})", median(figures, of))
-}
-
-fn median(figures: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
-    let mut values: Vec<f64> = figures.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+    format!("{:.digits$} ({min:.digits$}-{max:.digits$})", median(figures.iter().map(&of)))
 }
 
 fn print_json(options: &Options, rows: &[Row<'_>; 3]) {
