@@ -68,6 +68,9 @@ struct Options {
     /// Connectors of the crowd.
     #[arg(long, default_value_t = 100)]
     connectors: u32,
+    /// A setting of Sluice's connector for throughput and latency, as `consumer.override.fetch.min.bytes=1000`; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
     /// Only this.
     #[arg(long)]
     only: Option<Part>,
@@ -105,6 +108,11 @@ enum Role {
     /// librdkafka alone, the fastest way.
     #[command(hide = true)]
     Consume { brokers: String, topic: String, group: String, records: u64 },
+}
+
+fn setting(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("a setting is KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn main() {

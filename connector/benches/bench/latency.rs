@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) {
             let _child = if is_rival {
                 rival.start(&broker, &topic, &topic, &server)
             } else {
-                let settings = sluice_process::settings(&topic, &server, &[]);
+                let settings = sluice_process::settings(&topic, &server, &options.settings);
                 sluice_process::start(&broker, (&topic, &settings), folder.path(), (0, &[]))
             };
             let come = |lines| until(&format!("{lines} lines"), || server.seen().lines >= lines);

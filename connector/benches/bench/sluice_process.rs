@@ -12,7 +12,7 @@ use crate::server::Server;
 pub(crate) type Settings = BTreeMap<String, String>;
 
 /// `split-concat` from a topic into the server, with more settings, or others in the place of these.
-pub(crate) fn settings(topic: &str, server: &Server, more: &[(&str, &str)]) -> Settings {
+pub(crate) fn settings<S: AsRef<str>>(topic: &str, server: &Server, more: &[(S, S)]) -> Settings {
     let url = format!("http://{}", server.address);
     let usual = [
         ("topics", topic),
@@ -20,7 +20,8 @@ pub(crate) fn settings(topic: &str, server: &Server, more: &[(&str, &str)]) -> S
         ("influx.url", &url),
         ("influx.database", "bench"),
     ];
-    usual.iter().chain(more).map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()
+    let more = more.iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
+    usual.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// Starts a process with a connector of this name from a file, which goes into `folder`; with a listener at this port, 0 for any, and more arguments.

@@ -74,7 +74,7 @@ fn measure_sluice(broker: &Broker, options: &Options, round: usize) -> Figures {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
     let started = Started::now(&server);
     let name = format!("bench-{round}");
-    let settings = sluice_process::settings("bench", &server, &[]);
+    let settings = sluice_process::settings("bench", &server, &options.settings);
     let child = sluice_process::start(broker, (&name, &settings), folder.path(), (0, &[]));
     let figures = started.follow(&child, &server, options.records, false);
     child.terminate();
