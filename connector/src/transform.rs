@@ -2,7 +2,7 @@
 //!
 //! Only the files of this folder import wasmtime. A module is loaded by `loader`, through `structure` (limits on what it is made of),
 //! `compile` (here or in a child process; `code_cache` keeps the machine code) and `world` (imports and exports), and is then one of
-//! `engine`. `host` is the boundary (types, imports), `check` trusts nothing that comes back, `builtin` holds the transforms inside
+//! `engine`, whose `ticker` counts the time of calls. `host` is the boundary (types, imports), `check` trusts nothing that comes back, `builtin` holds the transforms inside
 //! the binary.
 
 pub mod builtin;
@@ -15,6 +15,7 @@ mod load_error;
 pub mod loader;
 pub mod loads;
 pub mod structure;
+mod ticker;
 mod version;
 mod world;
 
@@ -194,6 +195,7 @@ impl Transform {
 
     fn call(&mut self, source: &TopicPartition, batch: &Batch) -> Result<Output, TransformError> {
         let (store, instance) = self.live.as_mut().expect("started by `run`");
+        let _call = self.module.begin_call();
         limit_time(store, self.limits, self.stop.as_ref());
         let columns = BatchColumns::new(source, batch, self.inputs);
         let called = Instant::now();
@@ -210,6 +212,7 @@ impl Transform {
 
     fn start(&mut self) -> Result<(), TransformError> {
         let mut store = self.module.store(self.limits, Arc::clone(&self.log));
+        let _call = self.module.begin_call();
         limit_time(&mut store, self.limits, self.stop.as_ref());
         let mut instance = self.module.instantiate(&mut store).map_err(|error| TransformError::Instantiate {
             module: self.module.name().to_owned(),

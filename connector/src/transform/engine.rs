@@ -10,6 +10,7 @@ use super::compile::Compiler;
 use super::host::{GuestLog, HostState, Instance};
 pub use super::load_error::LoadError;
 use super::loader::Loader;
+use super::ticker::{Call, Ticker};
 use super::{Limits, Version};
 use crate::config::ModuleRef;
 
@@ -26,8 +27,7 @@ pub(super) const RESULT_MAX_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Engine {
     engine: wasmtime::Engine,
-    // Held so that the ticker ends with the last engine.
-    _ticker: Arc<Ticker>,
+    ticker: Arc<Ticker>,
 }
 
 /// A loaded module: compiled, linked and checked. Cheap to clone.
@@ -36,10 +36,6 @@ pub struct Module {
     engine: Engine,
     version: Arc<Version>,
     pre: Arc<InstancePre<HostState>>,
-}
-
-struct Ticker {
-    stop: std::sync::mpsc::SyncSender<()>,
 }
 
 // === impl Engine ===
@@ -53,8 +49,9 @@ impl Engine {
     #[expect(clippy::new_without_default, reason = "starting a thread is no default")]
     pub fn new() -> Self {
         let engine = compiler();
-        let ticker = Ticker::start(&engine);
-        Self { engine, _ticker: Arc::new(ticker) }
+        let ticking = engine.weak();
+        let ticker = Ticker::start(move || ticking.upgrade().map(|engine| engine.increment_epoch()).is_some());
+        Self { engine, ticker: Arc::new(ticker) }
     }
 
     /// Loads what `transform.module` names, compiling in this process.
@@ -133,6 +130,11 @@ impl Module {
         &self.version
     }
 
+    /// Begins a call of the guest: its time is counted as long as this lives.
+    pub(super) fn begin_call(&self) -> Call<'_> {
+        self.engine.ticker.call()
+    }
+
     pub(super) fn store(&self, limits: Limits, log: Arc<Mutex<GuestLog>>) -> Store<HostState> {
         let mut store = Store::new(&self.engine.engine, HostState::new(limits.memory_max_bytes, log));
         store.limiter(|state| state);
@@ -149,29 +151,5 @@ impl Module {
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Module").field("version", &self.version).finish_non_exhaustive()
-    }
-}
-
-// === impl Ticker ===
-
-impl Ticker {
-    fn start(engine: &wasmtime::Engine) -> Self {
-        let (stop, stopped) = std::sync::mpsc::sync_channel(1);
-        let engine = engine.weak();
-        let tick = move || {
-            while stopped.recv_timeout(TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
-            }
-        };
-        std::thread::Builder::new().name("epoch".to_owned()).spawn(tick).expect("the system gives a thread");
-        Self { stop }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        // A full channel means that the ticker was told already.
-        let _ = self.stop.try_send(());
     }
 }
