@@ -4,13 +4,14 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test golden golden-doc openapi-test soak lint doc bench fuzz services setup setup-services
+.PHONY: help demo test cost golden golden-doc openapi-test soak lint doc bench fuzz services setup setup-services
 
 # In CI a lock file that is not up to date is an error.
 LOCKED := $(if $(CI),--locked)
 # The guests are a workspace of their own and share one target folder inside ours.
 GUESTS := --manifest-path transforms/Cargo.toml --target-dir target/guests $(LOCKED)
 WASM := --target wasm32-unknown-unknown
+COST := cargo run $(LOCKED) --config connector/benches/cost.toml --package sluice --example cost
 # Services that the user runs himself need no fetching (docker/local/README.md).
 SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,influxdb) $(if $(SLUICE_TEST_VICTORIA_METRICS),,victoria-metrics)
 # One of them alone: FUZZ_TARGET=points.
@@ -30,6 +31,10 @@ test: setup setup-services ## everything, against real services that it fetches 
 	$(if $(filter influxdb,$(SERVICES)),docker/local/test)
 	cargo test $(GUESTS) --workspace
 	cargo test $(LOCKED) --workspace
+	$(COST)
+
+cost: setup ## instructions and allocations of each stage against connector/benches/cost.json (needs valgrind); ARGS=--write keeps the new ones
+	$(COST) -- $(ARGS)
 
 golden: setup ## ask Kafka Connect 4.1 anew what it answers to the script in connector/tests/golden; it is fetched for that
 	docker/local/services fetch kafka connect
@@ -47,7 +52,7 @@ soak: setup setup-services ## minutes of the model, the fuzz targets and the fau
 
 lint: setup ## formatting, clippy with warnings as errors, the project's own rules
 	scripts/check-source
-	for workspace in . transforms $(wildcard connector/tests/guests/*) $(wildcard fuzz); do \
+	for workspace in . transforms $(wildcard connector/tests/guests/*) connector/benches/identity $(wildcard fuzz); do \
 		[ ! -f $$workspace/Cargo.toml ] || cargo fmt --manifest-path $$workspace/Cargo.toml --all --check; \
 	done
 	cargo clippy $(GUESTS) --workspace --all-targets -- -D warnings
@@ -58,7 +63,7 @@ doc: setup ## API documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(GUESTS) --workspace --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --workspace --no-deps
 
-bench: setup setup-services ## throughput against librdkafka alone and Kafka Connect (fetched), latency, memory, each stage, loading, hot swap, a crowd; release build (minutes); options in ARGS=
+bench: setup setup-services ## everything in docs/BENCHMARKS.md, beside librdkafka alone and Kafka Connect (fetched); release build, most of an hour; options in ARGS=
 	cargo bench $(LOCKED) --package sluice --bench bench -- $(ARGS)
 
 fuzz: setup ## every fuzz target, or FUZZ_TARGET, for FUZZ_SECONDS each with a nightly compiler; what grew is kept in fuzz/corpus

@@ -1,8 +1,7 @@
 //! `make bench`: what the data path costs, measured in one run, as ratios against librdkafka alone and Kafka Connect.
 //!
-//! Without arguments: throughput (librdkafka alone, Kafka Connect with the leanest sink, Sluice, into a server that answers at once, in turns), latency at
-//! rates that are kept, memory while the sink stalls (five minutes), then the stages on their own (Criterion), loading a module, hot swap under load, and a hundred connectors in
-//! one process, one of them hostile. `--help` tells the options. The program starts what it needs: a broker by `docker/local`, its own producer, its own server.
+//! Without arguments all of its parts run, which takes most of an hour; `--only` names one, `--help` tells the options, and `docs/BENCHMARKS.md` how to read what
+//! comes out. The program starts what it needs: services by `docker/local`, its own producer, its own server.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,12 +17,22 @@ mod broker;
 mod crowd;
 #[path = "bench/figures.rs"]
 mod figures;
+#[path = "bench/growth.rs"]
+mod growth;
+#[path = "bench/guests.rs"]
+mod guests;
+#[path = "bench/idle.rs"]
+mod idle;
 #[path = "bench/latency.rs"]
 mod latency;
 #[path = "bench/load.rs"]
 mod load;
+#[path = "bench/measure.rs"]
+mod measure;
 #[path = "bench/memory.rs"]
 mod memory;
+#[path = "bench/plot.rs"]
+mod plot;
 #[path = "bench/points.rs"]
 mod points;
 #[path = "bench/process.rs"]
@@ -32,20 +41,32 @@ mod process;
 mod rest;
 #[path = "bench/rival.rs"]
 mod rival;
+#[path = "bench/rows.rs"]
+mod rows;
 #[path = "bench/server.rs"]
 mod server;
+#[path = "bench/services.rs"]
+mod services;
 #[path = "bench/sluice_process.rs"]
 mod sluice_process;
 #[path = "bench/stages.rs"]
 mod stages;
+#[path = "bench/store.rs"]
+mod store;
 #[path = "bench/swap.rs"]
 mod swap;
+#[path = "bench/table.rs"]
+mod table;
 #[path = "bench/throughput.rs"]
 mod throughput;
 #[path = "bench/wait.rs"]
 mod wait;
+#[path = "work.rs"]
+mod work;
 
-use clap::Parser;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
 
 /// What the data path costs.
 #[derive(Debug, Parser)]
@@ -65,6 +86,9 @@ struct Options {
     /// How long the sink stalls while memory is looked at, in seconds.
     #[arg(long, default_value_t = 300)]
     memory_s: u64,
+    /// Draw how cost grows into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
     /// Connectors of the crowd.
     #[arg(long, default_value_t = 100)]
     connectors: u32,
@@ -74,7 +98,7 @@ struct Options {
     /// Only this.
     #[arg(long)]
     only: Option<Part>,
-    /// Print the figures as JSON as well.
+    /// Print all figures as JSON at the end.
     #[arg(long)]
     json: bool,
     /// Cargo says so.
@@ -87,13 +111,26 @@ struct Options {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
+    /// Records per second beside librdkafka alone and Kafka Connect.
     Throughput,
-    Memory,
-    Stages,
-    Load,
-    Swap,
-    Crowd,
+    /// How long a record takes, at rates that are kept, beside Kafka Connect.
     Latency,
+    /// What settings, kinds of records and real stores change.
+    Rows,
+    /// How cost grows.
+    Growth,
+    /// Memory while the sink stalls.
+    Memory,
+    /// What a process costs while there is nothing to do, and while its sink stalls.
+    Idle,
+    /// The stages of the data path on their own.
+    Stages,
+    /// Loading a module.
+    Load,
+    /// Hot swap under load.
+    Swap,
+    /// A hundred connectors in one process, one of them hostile.
+    Crowd,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -105,9 +142,12 @@ enum Role {
         #[arg(long)]
         latency: bool,
     },
-    /// librdkafka alone, the fastest way.
+    /// librdkafka alone, which keeps how old records were.
     #[command(hide = true)]
-    Consume { brokers: String, topic: String, group: String, records: u64 },
+    Age { brokers: String, topic: String },
+    /// librdkafka alone.
+    #[command(hide = true)]
+    Consume { how: alone::How, brokers: String, topic: String, group: String, records: u64 },
 }
 
 fn setting(text: &str) -> Result<(String, String), &'static str> {
@@ -119,31 +159,38 @@ fn main() {
     let options = Options::parse();
     match options.role {
         Some(Role::Serve { stall, latency }) => return server::serve(stall, latency),
-        Some(Role::Consume { brokers, topic, group, records }) => {
-            return alone::consume(&brokers, &topic, &group, records);
+        Some(Role::Age { brokers, topic }) => return server::serve_ages(&brokers, &topic),
+        Some(Role::Consume { how, brokers, topic, group, records }) => {
+            return alone::consume(how, &brokers, &topic, &group, records);
         }
         None => {}
     }
-    let wanted = |part| options.only.is_none_or(|only| only == part);
-    if wanted(Part::Throughput) {
-        throughput::run(&options);
+    let mut all = serde_json::Map::new();
+    for part in Part::value_variants().iter().filter(|&&part| options.only.is_none_or(|only| only == part)) {
+        let name = part.to_possible_value().expect("no part is hidden").get_name().to_owned();
+        all.insert(name, part.run(&options));
     }
-    if wanted(Part::Latency) {
-        latency::run(&options);
+    if options.json {
+        println!(
+            "{}",
+            serde_json::json!({ "records": options.records, "partitions": options.partitions, "parts": all })
+        );
     }
-    if wanted(Part::Memory) {
-        memory::run(&options);
-    }
-    if wanted(Part::Stages) {
-        stages::run();
-    }
-    if wanted(Part::Load) {
-        load::run();
-    }
-    if wanted(Part::Swap) {
-        swap::run(&options);
-    }
-    if wanted(Part::Crowd) {
-        crowd::run(&options);
+}
+
+impl Part {
+    fn run(self, options: &Options) -> serde_json::Value {
+        match self {
+            Self::Throughput => throughput::run(options),
+            Self::Latency => latency::run(options),
+            Self::Rows => rows::run(options),
+            Self::Growth => growth::run(options),
+            Self::Memory => memory::run(options),
+            Self::Idle => idle::run(),
+            Self::Stages => stages::run(),
+            Self::Load => load::run(),
+            Self::Swap => swap::run(options),
+            Self::Crowd => crowd::run(options),
+        }
     }
 }

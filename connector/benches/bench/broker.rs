@@ -1,16 +1,18 @@
 //! The broker and the topic: started and filled here, unless `SLUICE_TEST_KAFKA` names a broker.
 
-use std::path::Path;
-use std::process::Stdio;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::process::Child;
+use crate::services::Services;
 
 /// Symbols of the prices.
 const SYMBOLS: [&str; 16] = [
@@ -21,7 +23,27 @@ const SYMBOLS: [&str; 16] = [
 /// A broker, ended with this value if it was started here.
 pub(crate) struct Broker {
     pub(crate) address: String,
-    _services: Option<Child>,
+    /// Records that topics were filled with here.
+    filled: RefCell<BTreeMap<String, u64>>,
+    _services: Option<Services>,
+}
+
+/// Records to produce.
+#[derive(Clone, Copy)]
+pub(crate) struct Load<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partitions: i32,
+    pub(crate) records: u64,
+    /// Whether each has a key and a header.
+    pub(crate) keys: bool,
+    /// Writes the value of a record of this number into an empty string.
+    pub(crate) value: &'a dyn Fn(u64, &mut fastrand::Rng, &mut String),
+}
+
+/// A price of 18 bytes, one of sixteen symbols in turn.
+pub(crate) fn price(number: u64, random: &mut fastrand::Rng, value: &mut String) {
+    let symbol = SYMBOLS[(number % 16) as usize];
+    write!(value, "{symbol},{:05}.{:04}", random.u32(10_000..100_000), random.u32(0..10_000)).unwrap();
 }
 
 // === impl Broker ===
@@ -29,30 +51,34 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) fn start() -> Self {
         if let Ok(address) = std::env::var("SLUICE_TEST_KAFKA") {
-            return Self { address, _services: None };
+            return Self { address, filled: RefCell::default(), _services: None };
         }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/local/services");
-        let mut services = Child::spawn(script, &["run", "kafka"], Stdio::piped());
-        let mut address = None;
-        loop {
-            let line = services.line();
-            match line.strip_prefix("SLUICE_TEST_KAFKA=") {
-                Some(given) => address = Some(given.to_owned()),
-                None if line == "READY" => break,
-                None => {}
-            }
-        }
-        Self { address: address.expect("the services tell the broker's address"), _services: Some(services) }
+        let services = Services::start(&["kafka"]);
+        let address = services.at("SLUICE_TEST_KAFKA").to_owned();
+        Self { address, filled: RefCell::default(), _services: Some(services) }
     }
 
-    /// Makes a topic and fills it.
+    /// Makes a topic and fills it with prices of 18 bytes.
     pub(crate) fn fill(&self, topic: &str, partitions: i32, records: u64) {
-        self.create(topic, partitions);
-        self.produce(topic, partitions, records);
+        self.fill_with(&Load { topic, partitions, records, keys: false, value: &price });
     }
 
-    /// Adds prices of 18 bytes, in lz4 as producers of such topics do.
+    /// Makes a topic, unless that was done before, and adds what is missing of the records.
+    pub(crate) fn fill_with(&self, load: &Load<'_>) {
+        let there = self.filled.borrow_mut().insert(load.topic.to_owned(), load.records);
+        if there.is_none() {
+            self.create(load.topic, load.partitions);
+        }
+        self.load(&Load { records: load.records - there.unwrap_or(0), ..*load });
+    }
+
+    /// Adds prices of 18 bytes.
     pub(crate) fn produce(&self, topic: &str, partitions: i32, records: u64) {
+        self.load(&Load { topic, partitions, records, keys: false, value: &price });
+    }
+
+    /// Adds records, in lz4 as producers of such topics do, and sixteen in turn to a partition.
+    fn load(&self, load: &Load<'_>) {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.address);
         for (key, value) in [
@@ -60,19 +86,23 @@ impl Broker {
             ("linger.ms", "20"),
             ("batch.num.messages", "10000"),
             ("batch.size", "1000000"),
+            ("message.max.bytes", "1048576"),
             ("queue.buffering.max.messages", "500000"),
         ] {
             config.set(key, value);
         }
         let producer: BaseProducer = config.create().unwrap();
-        let mut random = fastrand::Rng::with_seed(7);
-        for number in 0..records {
-            let symbol = SYMBOLS[(number % 16) as usize];
-            let value = format!("{symbol},{:05}.{:04}", random.u32(10_000..100_000), random.u32(0..10_000));
-            debug_assert_eq!(value.len(), 18);
+        let (mut random, mut value) = (fastrand::Rng::with_seed(7), String::new());
+        for number in 0..load.records {
+            value.clear();
+            (load.value)(number, &mut random, &mut value);
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-            let partition = (number / 16 % partitions as u64) as i32;
-            let mut record = BaseRecord::<(), str>::to(topic).payload(&value).partition(partition).timestamp(now);
+            let partition = (number / 16 % load.partitions as u64) as i32;
+            let mut record = BaseRecord::<str, str>::to(load.topic).payload(&value).partition(partition).timestamp(now);
+            if load.keys {
+                let header = Header { key: "traceparent", value: Some("00-0af7651916cd43dd8448eb211c80319c-01") };
+                record = record.key("BTC-USD").headers(OwnedHeaders::new().insert(header));
+            }
             while let Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) = producer.send(record)
             {
                 record = refused;

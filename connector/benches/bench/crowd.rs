@@ -1,10 +1,9 @@
 //! A hundred connectors in one process: how long they take to start, what they cost while nothing happens, and whether one that is hostile
 //! keeps the others from their work. Each reads the same topic in a group of its own, so that a record is a line of every one of them.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::Options;
 use crate::broker::Broker;
@@ -12,10 +11,7 @@ use crate::figures::{median, quantile};
 use crate::process::Child;
 use crate::server::{Server, Stall};
 use crate::wait::{LOOK, PATIENCE, until};
-use crate::{rest, sluice_process};
-
-#[path = "../../build/guest.rs"]
-mod guest;
+use crate::{guests, rest, sluice_process};
 
 const TOPIC: &str = "crowd";
 
@@ -48,11 +44,11 @@ struct Round {
     answers: Vec<Duration>,
 }
 
-pub(crate) fn run(options: &Options) {
+pub(crate) fn run(options: &Options) -> Value {
     let broker = Broker::start();
     broker.create(TOPIC, 1);
     let crowd = Crowd::start(&broker, options.connectors);
-    crowd.look_at_rest();
+    let mut all = Map::from_iter([("at rest".to_owned(), crowd.look_at_rest())]);
     let stalled = Server::stalled(Stall::Hang);
     println!(
         "\nlines/s of the others, and answers to `GET /connectors/NAME/status` meanwhile, without and with one that is hostile:"
@@ -64,7 +60,7 @@ pub(crate) fn run(options: &Options) {
     for (name, settings) in [
         (
             "a guest that spins",
-            json!({ "transform.module": hostile_guest(), "transform.config.mode": "loop", "transform.timeout.ms": "300000" }),
+            json!({ "transform.module": guests::hostile(), "transform.config.mode": "loop", "transform.timeout.ms": "300000" }),
         ),
         ("a sink that never answers", json!({ "influx.url": format!("http://{}", stalled.address) })),
         (
@@ -72,15 +68,9 @@ pub(crate) fn run(options: &Options) {
             json!({ "consumer.override.bootstrap.servers": format!("127.0.0.1:{}", rest::free_port()) }),
         ),
     ] {
-        crowd.compare(options, name, &settings);
+        all.insert(name.to_owned(), crowd.compare(options, name, &settings));
     }
-}
-
-/// The guest of the tests that breaks every rule, when it is told to.
-fn hostile_guest() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/hostile");
-    let target = Path::new(env!("SLUICE_GUEST_SPLIT_CONCAT")).ancestors().nth(3).unwrap();
-    guest::build(&folder, target, "hostile")
+    all.into()
 }
 
 // === impl Crowd ===
@@ -110,7 +100,8 @@ impl<'a> Crowd<'a> {
     }
 
     fn create(&self, name: &str, settings: &Value) {
-        let mut config = json!(sluice_process::settings(TOPIC, &self.server, &[("connector.class", "InfluxSink")]));
+        let mut config =
+            json!(sluice_process::settings(TOPIC, self.server.address.port(), &[("connector.class", "InfluxSink")]));
         config.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         let (status, body) =
             rest::ask(self.port, "POST", "/connectors", Some(&json!({ "name": name, "config": config })));
@@ -125,7 +116,8 @@ impl<'a> Crowd<'a> {
         u32::try_from(all.as_object().unwrap().values().filter(runs).count()).unwrap()
     }
 
-    fn look_at_rest(&self) {
+    /// CPU time and memory while nothing happens.
+    fn look_at_rest(&self) -> Value {
         std::thread::sleep(REST);
         let before = self.sluice.usage();
         std::thread::sleep(IDLE);
@@ -144,10 +136,11 @@ impl<'a> Crowd<'a> {
             after.resident_mb,
             verdict(each_mb <= MEMORY_MB, &format!("{MEMORY_MB} MB each"))
         );
+        json!({ "connectors": self.size, "core": core, "resident_mb": after.resident_mb })
     }
 
     /// Rounds without and with the hostile one, in turns.
-    fn compare(&self, options: &Options, name: &str, settings: &Value) {
+    fn compare(&self, options: &Options, name: &str, settings: &Value) -> Value {
         let (mut without, mut with) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             without.push(self.round());
@@ -168,6 +161,7 @@ impl<'a> Crowd<'a> {
         let pair = |share| format!("{:.1} → {:.1}", answers(&without, share), answers(&with, share));
         let (before, after) = (rate(&without), rate(&with));
         println!("{name:<34} {before:>9.2} {after:>9.2} {:>7.2} {:>11} {:>11}", after / before, pair(0.5), pair(0.99));
+        json!({ "lines_per_s": { "without": before * 1e6, "with": after * 1e6 } })
     }
 
     fn round(&self) -> Round {

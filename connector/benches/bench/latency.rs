@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::{Value, json};
 
 use crate::Options;
 use crate::broker::Broker;
 use crate::rival::Rival;
-use crate::server::Server;
+use crate::server::{SHARES, Server};
 use crate::sluice_process;
 use crate::wait::{PATIENCE, until};
 
@@ -19,51 +20,65 @@ const RATES: [u64; 3] = [1_000, 10_000, 100_000];
 /// Before the first record counts, everybody has read and written some.
 const WARM_UP: u64 = 1_000;
 
-pub(crate) fn run(options: &Options) {
+/// Whose latency it is.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    /// What is there before anybody writes: until librdkafka hands a record over.
+    Alone,
+    Rival(&'a Rival),
+    Sluice,
+}
+
+pub(crate) fn run(options: &Options) -> Value {
     let broker = Broker::start();
     let rival = Rival::prepare();
     println!(
-        "\nfrom the time at which a record is due to its arrival in the server, ms, over {} s each, open loop:",
+        "\nfrom the time at which a record is due to its arrival in the server, ms, over {} s each, open loop:\n",
         options.latency_s
     );
-    println!(
-        "{:<16} {:>10} {:>9} {:>9} {:>9} {:>9} {:>12}",
-        "", "records/s", "p50", "p99", "p99.9", "longest", "first second"
-    );
+    println!("| | records/s | p50 | p99 | p99.9 | longest | first second p50 | p99 |\n|{}", " --- |".repeat(8));
+    let mut all = Vec::new();
     for rate in RATES {
-        for (name, is_rival) in [("Kafka Connect", true), ("Sluice", false)] {
-            let server = Server::with_latencies();
-            let topic = format!("latency-{rate}-{is_rival}");
-            broker.create(&topic, options.partitions);
-            let folder = tempfile::tempdir().unwrap();
-            let _child = if is_rival {
-                rival.start(&broker, &topic, &topic, &server)
-            } else {
-                let settings = sluice_process::settings(&topic, &server, &options.settings);
-                sluice_process::start(&broker, (&topic, &settings), folder.path(), (0, &[]))
-            };
-            let come = |lines| until(&format!("{lines} lines"), || server.seen().lines >= lines);
-            let mut feed = Feed::new(&broker, &topic, options.partitions);
-            feed.send(WARM_UP, rate);
-            come(WARM_UP);
-            server.take_latencies();
-            feed.send(rate, rate);
-            come(WARM_UP + rate);
-            let first = server.take_latencies();
-            feed.send(rate * options.latency_s, rate);
-            come(WARM_UP + rate * (1 + options.latency_s));
-            let rest = server.take_latencies();
-            let ms = |us: u64| us as f64 / 1e3;
-            println!(
-                "{name:<16} {rate:>10} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>12}",
-                ms(rest[1]),
-                ms(rest[2]),
-                ms(rest[3]),
-                ms(rest[4]),
-                format!("{:.2} {:.2}", ms(first[1]), ms(first[2]))
-            );
+        for who in [Who::Alone, Who::Rival(&rival), Who::Sluice] {
+            let name = who.name();
+            let (first, rest) = measure(&broker, options, who, rate);
+            let ms = |latencies: &[u64]| latencies[1..].iter().map(|&us| us as f64 / 1e3).collect::<Vec<_>>();
+            let (first, rest) = (ms(&first), ms(&rest));
+            let cells: Vec<_> = rest.iter().chain(&first[..2]).map(|ms| format!("{ms:.2}")).collect();
+            println!("| {name} | {rate} | {} |", cells.join(" | "));
+            all.push(json!({ "who": name, "records_per_s": rate, "ms": rest, "first_second_ms": first }));
         }
     }
+    json!({ "quantiles": SHARES, "runs": all })
+}
+
+/// Count and quantiles of the first second and of all after it, in microseconds.
+fn measure(broker: &Broker, options: &Options, who: Who<'_>, rate: u64) -> (Vec<u64>, Vec<u64>) {
+    let topic = format!("latency-{rate}-{}", who.name().replace(' ', "-"));
+    broker.create(&topic, options.partitions);
+    let server = match who {
+        Who::Alone => Server::of_ages(broker, &topic),
+        Who::Rival(_) | Who::Sluice => Server::with_latencies(),
+    };
+    let (folder, port) = (tempfile::tempdir().unwrap(), server.address.port());
+    let _child = match who {
+        Who::Alone => None,
+        Who::Rival(rival) => Some(rival.start(broker, &topic, &topic, port)),
+        Who::Sluice => {
+            let settings = sluice_process::settings(&topic, port, &options.settings);
+            Some(sluice_process::start(broker, (&topic, &settings), folder.path(), (0, &[])))
+        }
+    };
+    let mut feed = Feed::new(broker, &topic, options.partitions);
+    let mut sent = 0;
+    let mut send = |records| {
+        feed.send(records, rate);
+        sent += records;
+        until(&format!("{sent} lines"), || server.seen().lines >= sent);
+        server.take_latencies()
+    };
+    send(WARM_UP);
+    (send(rate), send(rate * options.latency_s))
 }
 
 /// Produces at a rate.
@@ -71,6 +86,18 @@ struct Feed {
     producer: BaseProducer,
     topic: String,
     partitions: i32,
+}
+
+// === impl Who ===
+
+impl Who<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "librdkafka alone",
+            Self::Rival(_) => "Kafka Connect",
+            Self::Sluice => "Sluice",
+        }
+    }
 }
 
 // === impl Feed ===

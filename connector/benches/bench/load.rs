@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use sluice::config::{CompileLimits, ModuleRef};
 use sluice::transform::code_cache::CodeCache;
 use sluice::transform::compile::Compiler;
@@ -19,7 +20,7 @@ struct Load {
     loaded: Loaded,
 }
 
-pub(crate) fn run() {
+pub(crate) fn run() -> Value {
     let (name, module) = loader::read(&ModuleRef::Builtin("split-concat".to_owned())).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let compiler = Compiler::Child { program: env!("CARGO_BIN_EXE_sluice").into(), limits: CompileLimits::default() };
@@ -49,6 +50,7 @@ pub(crate) fn run() {
     }
     let total = |loads| median_ms(loads, |load| load.total);
     println!("cold / warm: {:.1}", total(&cold) / total(&warm));
+    json!({ "cold_ms": total(&cold), "warm_ms": total(&warm) })
 }
 
 fn median_ms(loads: &[Load], of: fn(&Load) -> Duration) -> f64 {

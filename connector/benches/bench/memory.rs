@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value, json};
+
 use crate::Options;
 use crate::broker::Broker;
 use crate::process::Child;
@@ -26,7 +28,7 @@ struct Stalled {
     _folder: tempfile::TempDir,
 }
 
-pub(crate) fn run(options: &Options) {
+pub(crate) fn run(options: &Options) -> Value {
     let broker = Broker::start();
     println!("\nfilling a topic with {} records of 18 bytes in {PARTITIONS} partitions", options.records);
     broker.fill("memory", PARTITIONS, options.records);
@@ -42,6 +44,7 @@ pub(crate) fn run(options: &Options) {
         stalled.iter_mut().for_each(Stalled::look);
     }
     println!("{:<20} {:>8} {:>18}  each tenth of the time", "sink", "peak", "last / 2nd tenth");
+    let mut all = Map::new();
     for one in stalled {
         let (peak_mb, resident) = (one.sluice.usage().peak_mb, &one.resident_mb);
         let looks: Vec<String> = resident.iter().map(|mb| format!("{mb:.0}")).collect();
@@ -49,7 +52,9 @@ pub(crate) fn run(options: &Options) {
         println!("{:<20} {peak_mb:>8.0} {ratio:>18.2}  {}", one.name, looks.join(" "));
         let verdict = if peak_mb <= CEILING_MB { "within" } else { "beyond" };
         println!("{:<20} {verdict} the ceiling of {CEILING_MB:.0} MB", "");
+        all.insert(one.name.to_owned(), json!({ "peak_mb": peak_mb, "resident_mb": resident }));
     }
+    all.into()
 }
 
 // === impl Stalled ===
@@ -69,7 +74,7 @@ impl Stalled {
                 ("errors.deadletterqueue.context.headers.enable", "true"),
             ]);
         }
-        let settings = sluice_process::settings("memory", &server, &more);
+        let settings = sluice_process::settings("memory", server.address.port(), &more);
         let one = format!("memory-{connector}");
         let sluice = sluice_process::start(broker, (&one, &settings), folder.path(), (0, &[]));
         Self { name, sluice, resident_mb: Vec::new(), _server: server, _folder: folder }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::broker::Broker;
 use crate::process::Child;
-use crate::server::Server;
+use crate::services;
 
 /// Its sources.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/rival");
@@ -22,8 +22,8 @@ pub(crate) struct Rival {
 impl Rival {
     /// Fetches Kafka Connect if it is not there, and compiles the sink.
     pub(crate) fn prepare() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/local/services");
-        let found = Command::new(script).args(["where", "connect"]).stderr(Stdio::inherit()).output().unwrap();
+        let found =
+            Command::new(services::script()).args(["where", "connect"]).stderr(Stdio::inherit()).output().unwrap();
         assert!(found.status.success(), "Kafka Connect is not to be had, see above");
         let libraries = Path::new(String::from_utf8(found.stdout).unwrap().trim_end()).join("lib");
         let folder = tempfile::tempdir().unwrap();
@@ -43,8 +43,8 @@ impl Rival {
         Self { libraries, folder }
     }
 
-    /// Starts a worker with a connector of this name that reads the topic.
-    pub(crate) fn start(&self, broker: &Broker, topic: &str, name: &str, server: &Server) -> Child {
+    /// Starts a worker with a connector of this name that reads the topic and writes to this port.
+    pub(crate) fn start(&self, broker: &Broker, topic: &str, name: &str, port: u16) -> Child {
         let folder = self.folder.path();
         let worker = [
             format!("bootstrap.servers={}", broker.address),
@@ -64,8 +64,8 @@ impl Rival {
             "connector.class=LeanSink".to_owned(),
             "tasks.max=1".to_owned(),
             format!("topics={topic}"),
-            format!("host={}", server.address.ip()),
-            format!("port={}", server.address.port()),
+            "host=127.0.0.1".to_owned(),
+            format!("port={port}"),
         ];
         let log = "rootLogger.level=error\nrootLogger.appenderRef.e.ref=E\nappender.e.type=Console\nappender.e.name=E\nappender.e.target=SYSTEM_ERR\n";
         let file = |kind: &str, content: String| {

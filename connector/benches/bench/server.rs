@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::alone;
+use crate::broker::Broker;
 use crate::figures::quantile;
 use crate::process::Child;
 
@@ -26,7 +28,7 @@ struct Counts {
 }
 
 /// The quantiles that are asked for: median, 99 %, 99.9 %, the longest.
-const SHARES: [f64; 4] = [0.5, 0.99, 0.999, 1.0];
+pub(crate) const SHARES: [f64; 4] = [0.5, 0.99, 0.999, 1.0];
 
 /// How a server takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,16 +60,28 @@ pub(crate) struct Seen {
 
 /// The part that runs in the server's process; ends when its standard input closes.
 pub(crate) fn serve(stall: Option<Stall>, latency: bool) {
+    let counts = Counts { latencies_us: latency.then(Mutex::default), ..Counts::default() };
+    listen(&Arc::new(counts), stall);
+}
+
+/// The same with a consumer in the place of writes: how old records are when librdkafka hands them over.
+pub(crate) fn serve_ages(brokers: &str, topic: &str) {
+    let counts = Arc::new(Counts { latencies_us: Some(Mutex::default()), ..Counts::default() });
+    let (brokers, topic, into) = (brokers.to_owned(), topic.to_owned(), Arc::clone(&counts));
+    std::thread::spawn(move || alone::follow(&brokers, &topic, |value| into.note(value)));
+    listen(&counts, None);
+}
+
+fn listen(counts: &Arc<Counts>, stall: Option<Stall>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("{}", listener.local_addr().unwrap());
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
-    let counts = Counts { latencies_us: latency.then(Mutex::default), ..Counts::default() };
-    let (counts, started) = (Arc::new(counts), Instant::now());
+    let started = Instant::now();
     for stream in listener.incoming() {
-        let counts = Arc::clone(&counts);
+        let counts = Arc::clone(counts);
         std::thread::spawn(move || answer(stream.unwrap(), &counts, started, stall));
     }
 }
@@ -109,11 +123,10 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<St
             write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
             continue;
         }
-        if let Some(latencies) = &counts.latencies_us {
+        if counts.latencies_us.is_some() {
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
-            latencies.lock().unwrap().extend(ages(&body));
-            counts.lines.fetch_add(memchr::memchr_iter(b'\n', &body).count() as u64, Ordering::AcqRel);
+            counts.note(&body);
         } else {
             count(&mut reader, length, counts, started);
         }
@@ -155,13 +168,15 @@ fn count(reader: &mut impl BufRead, mut length: usize, counts: &Counts, started:
     }
 }
 
-/// How old each line is by the time in its field, microseconds since 1970: `cryptos LAT-USD=1764064000000000 …`.
+/// How old each line is by the time in it, the digits after the first `=` or `,`, microseconds since 1970:
+/// `cryptos LAT-USD=1764064000000000 …`, or `LAT-USD,1764064000000000`.
 fn ages(body: &[u8]) -> impl Iterator<Item = u32> {
     let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
     body.split(|&byte| byte == b'\n').filter_map(move |line| {
-        let field = &line[memchr::memchr(b'=', line)? + 1..];
-        let digits = std::str::from_utf8(&field[..memchr::memchr(b' ', field)?]).ok()?;
-        u32::try_from(now_us.saturating_sub(digits.parse().ok()?)).ok()
+        let time = &line[memchr::memchr2(b'=', b',', line)? + 1..];
+        let end = time.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(time.len());
+        let due_us = std::str::from_utf8(&time[..end]).ok()?.parse().ok()?;
+        u32::try_from(now_us.saturating_sub(due_us)).ok()
     })
 }
 
@@ -172,6 +187,18 @@ fn quantiles(counts: &Counts) -> String {
     let at = |share| if all.is_empty() { 0 } else { quantile(&all, share) };
     let shares: Vec<String> = SHARES.iter().map(|&share| at(share).to_string()).collect();
     format!("{} {}", all.len(), shares.join(" "))
+}
+
+// === impl Counts ===
+
+impl Counts {
+    /// Keeps how old lines are.
+    fn note(&self, lines: &[u8]) {
+        let mut latencies = self.latencies_us.as_ref().unwrap().lock().unwrap();
+        let before = latencies.len();
+        latencies.extend(ages(lines));
+        self.lines.fetch_add((latencies.len() - before) as u64, Ordering::AcqRel);
+    }
 }
 
 // === impl Server ===
@@ -196,6 +223,11 @@ impl Server {
     /// One that keeps how old each line was.
     pub(crate) fn with_latencies() -> Self {
         Self::spawn(&["serve", "--latency"])
+    }
+
+    /// A consumer alone, which keeps how old each record was.
+    pub(crate) fn of_ages(broker: &Broker, topic: &str) -> Self {
+        Self::spawn(&["age", &broker.address, topic])
     }
 
     /// What it has seen, in its own clock.

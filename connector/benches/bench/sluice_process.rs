@@ -6,19 +6,19 @@ use std::process::Stdio;
 
 use crate::broker::Broker;
 use crate::process::Child;
-use crate::server::Server;
+use crate::store::DATABASE;
 
 /// A connector's settings but for its name.
 pub(crate) type Settings = BTreeMap<String, String>;
 
-/// `split-concat` from a topic into the server, with more settings, or others in the place of these.
-pub(crate) fn settings<S: AsRef<str>>(topic: &str, server: &Server, more: &[(S, S)]) -> Settings {
-    let url = format!("http://{}", server.address);
+/// `split-concat` from a topic to a sink at this port, with more settings, or others in the place of these.
+pub(crate) fn settings<S: AsRef<str>>(topic: &str, port: u16, more: &[(S, S)]) -> Settings {
+    let url = format!("http://127.0.0.1:{port}");
     let usual = [
         ("topics", topic),
         ("transform.module", "builtin:split-concat"),
         ("influx.url", &url),
-        ("influx.database", "bench"),
+        ("influx.database", DATABASE),
     ];
     let more = more.iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
     usual.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()

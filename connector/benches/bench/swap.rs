@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use sluice::config::ModuleRef;
 use sluice::transform::loader;
 
@@ -34,7 +35,7 @@ struct Run {
     metrics: String,
 }
 
-pub(crate) fn run(options: &Options) {
+pub(crate) fn run(options: &Options) -> Value {
     let broker = Broker::start();
     println!("filling a topic with {} records of 18 bytes in {} partitions", options.records, options.partitions);
     broker.fill("swap", options.partitions, options.records);
@@ -66,13 +67,19 @@ pub(crate) fn run(options: &Options) {
         mean(&with, "switch") * 1e6,
         longest(&with) * 1e6
     );
+    json!({
+        "records_per_s": { "without": without_rate * 1e6, "with": with_rate * 1e6 },
+        "swap_ms": { "p50": at(0.5), "p90": at(0.9), "max": at(1.0) },
+        "switch_us": { "mean": mean(&with, "switch") * 1e6, "below": longest(&with) * 1e6 },
+    })
 }
 
 fn measure(broker: &Broker, options: &Options, module: &[u8], name: &str, swaps: bool) -> Run {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
     let (file, port) = (folder.path().join("transform.wasm"), rest::free_port());
     fs::write(&file, module).unwrap();
-    let settings = sluice_process::settings("swap", &server, &[("transform.module", file.to_str().unwrap())]);
+    let settings =
+        sluice_process::settings("swap", server.address.port(), &[("transform.module", file.to_str().unwrap())]);
     let state = folder.path().join("state");
     let more = ["--state-dir", state.to_str().unwrap()];
     let child = sluice_process::start(broker, (name, &settings), folder.path(), (port, &more));
