@@ -83,6 +83,12 @@ struct Options {
     /// How long latency is measured at each rate, in seconds.
     #[arg(long, default_value_t = 10)]
     latency_s: u64,
+    /// How long each runs at a rate before its latency counts, in seconds; its first second is told apart.
+    #[arg(long, default_value_t = 20)]
+    warm_s: u64,
+    /// The rates at which latency is measured, in records per second.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    rates: Vec<u64>,
     /// How long the sink stalls while memory is looked at, in seconds.
     #[arg(long, default_value_t = 300)]
     memory_s: u64,

@@ -46,6 +46,25 @@ pub(crate) fn price(number: u64, random: &mut fastrand::Rng, value: &mut String)
     write!(value, "{symbol},{:05}.{:04}", random.u32(10_000..100_000), random.u32(0..10_000)).unwrap();
 }
 
+/// Text that hardly compresses, of which values take their length from a random place on.
+pub(crate) struct Filler(String);
+
+impl Filler {
+    /// For values of up to so many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let mut random = fastrand::Rng::with_seed(11);
+        Self((0..2 * bytes).map(|_| random.alphanumeric()).collect())
+    }
+
+    /// Makes a value as long as this by another part at its end, which `split-concat` ignores.
+    pub(crate) fn pad(&self, value: &mut String, bytes: usize, random: &mut fastrand::Rng) {
+        let Some(missing) = bytes.checked_sub(value.len() + 1).filter(|&missing| missing > 0) else { return };
+        value.push(',');
+        let start = random.usize(..self.0.len() - missing);
+        value.push_str(&self.0[start..start + missing]);
+    }
+}
+
 // === impl Broker ===
 
 impl Broker {

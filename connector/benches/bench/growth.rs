@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::Options;
-use crate::broker::{Broker, Load, price};
+use crate::broker::{Broker, Filler, Load, price};
 use crate::measure::{self, Figures, Job, Sink};
 use crate::plot;
 use crate::server::Server;
@@ -19,7 +19,7 @@ struct Dimension {
     name: &'static str,
     /// What the axis says.
     unit: &'static str,
-    sizes: &'static [u64],
+    sizes: fn(&Options) -> Vec<u64>,
     measure: fn(&Broker, &Options, u64) -> Vec<Figures>,
 }
 
@@ -27,13 +27,13 @@ const DIMENSIONS: [Dimension; 5] = [
     Dimension {
         name: "records",
         unit: "records in the topic",
-        sizes: &[1_000_000, 10_000_000, 100_000_000],
+        sizes: |options| [1, 10, 100].map(|times| times * options.records / 5).into(),
         measure: |broker, options, size| read(broker, options, "records", size, 4, &[]),
     },
     Dimension {
         name: "partitions",
         unit: "partitions of the topic",
-        sizes: &[1, 4, 12, 50, 200, 1_000],
+        sizes: |_| vec![1, 4, 12, 50, 200, 1_000],
         measure: |broker, options, size| {
             let partitions = i32::try_from(size).unwrap();
             read(broker, options, &format!("partitions-{size}"), options.records, partitions, &[])
@@ -42,7 +42,7 @@ const DIMENSIONS: [Dimension; 5] = [
     Dimension {
         name: "tasks",
         unit: "tasks of the connector",
-        sizes: &[1, 2, 4, 8],
+        sizes: |_| vec![1, 2, 4, 8],
         measure: |broker, options, size| {
             read(broker, options, "tasks", options.records, 8, &[("tasks.max", &size.to_string())])
         },
@@ -50,10 +50,15 @@ const DIMENSIONS: [Dimension; 5] = [
     Dimension {
         name: "value-size",
         unit: "bytes of a value",
-        sizes: &[10, 100, 1_000, 10_000, 100_000, 1_000_000],
+        sizes: |_| vec![10, 100, 1_000, 10_000, 100_000, 1_000_000],
         measure: sized,
     },
-    Dimension { name: "series", unit: "distinct fields", sizes: &[1, 100, 10_000, 1_000_000], measure: with_series },
+    Dimension {
+        name: "series",
+        unit: "distinct fields",
+        sizes: |_| vec![1, 100, 10_000, 1_000_000],
+        measure: with_series,
+    },
 ];
 
 /// Measures each, and draws it into `folder` if there is one.
@@ -62,26 +67,25 @@ pub(crate) fn run(options: &Options) -> Value {
     let mut all = Map::new();
     for dimension in &DIMENSIONS {
         println!("\nhow cost grows with {}:", dimension.name);
-        let rows: Vec<_> = dimension
-            .sizes
-            .iter()
-            .map(|&size| Row {
-                name: format!("{size} {}", dimension.unit),
-                rounds: (dimension.measure)(&broker, options, size),
-            })
-            .collect();
+        let sizes = (dimension.sizes)(options);
+        let row = |&size: &u64| {
+            let mut row = Row::new(format!("{size} {}", dimension.unit));
+            (dimension.measure)(&broker, options, size).into_iter().for_each(|round| row.add(round));
+            row
+        };
+        let rows: Vec<_> = sizes.iter().map(row).collect();
         table::print(&rows);
         if let Some(folder) = &options.plots {
-            draw(dimension, &rows, folder);
+            draw(dimension, &sizes, &rows, folder);
         }
         all.insert(dimension.name.to_owned(), table::json(&rows));
     }
     json!(all)
 }
 
-fn draw(dimension: &Dimension, rows: &[Row], folder: &Path) {
+fn draw(dimension: &Dimension, sizes: &[u64], rows: &[Row], folder: &Path) {
     let points = |of: fn(&Figures) -> f64| -> Vec<_> {
-        dimension.sizes.iter().zip(rows).map(|(&size, row)| (size as f64, row.median(of))).collect()
+        sizes.iter().zip(rows).map(|(&size, row)| (size as f64, row.median(of))).collect()
     };
     let curves =
         [("CPU-s per million records", points(|f| f.cpu_s_per_million)), ("peak memory, MB", points(|f| f.peak_mb))];
@@ -104,13 +108,10 @@ fn read(
 /// Values of which all but the beginning is of no use to the transform.
 fn sized(broker: &Broker, options: &Options, bytes: u64) -> Vec<Figures> {
     let (topic, records) = (format!("value-size-{bytes}"), options.records.min(TOPIC_BYTES / bytes));
-    let value = move |number: u64, _: &mut fastrand::Rng, value: &mut String| {
+    let filler = Filler::new(bytes as usize);
+    let value = |number: u64, random: &mut fastrand::Rng, value: &mut String| {
         value.push_str(&format!("B-{},1.{:03}", number % 10, number % 1000));
-        let missing = (bytes as usize).saturating_sub(value.len() + 1);
-        if missing > 0 {
-            value.push(',');
-            value.extend(std::iter::repeat_n('x', missing));
-        }
+        filler.pad(value, bytes as usize, random);
     };
     broker.fill_with(&Load { topic: &topic, partitions: 4, records, keys: false, value: &value });
     rounds(broker, options, &topic, records, &[])

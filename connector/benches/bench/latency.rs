@@ -14,9 +14,6 @@ use crate::server::{SHARES, Server};
 use crate::sluice_process;
 use crate::wait::{PATIENCE, until};
 
-/// Records per second.
-const RATES: [u64; 3] = [1_000, 10_000, 100_000];
-
 /// Before the first record counts, everybody has read and written some.
 const WARM_UP: u64 = 1_000;
 
@@ -32,13 +29,14 @@ enum Who<'a> {
 pub(crate) fn run(options: &Options) -> Value {
     let broker = Broker::start();
     let rival = Rival::prepare();
+    warm_up(&broker, options);
     println!(
         "\nfrom the time at which a record is due to its arrival in the server, ms, over {} s each, open loop:\n",
         options.latency_s
     );
     println!("| | records/s | p50 | p99 | p99.9 | longest | first second p50 | p99 |\n|{}", " --- |".repeat(8));
     let mut all = Vec::new();
-    for rate in RATES {
+    for &rate in &options.rates {
         for who in [Who::Alone, Who::Rival(&rival), Who::Sluice] {
             let name = who.name();
             let (first, rest) = measure(&broker, options, who, rate);
@@ -69,7 +67,7 @@ fn measure(broker: &Broker, options: &Options, who: Who<'_>, rate: u64) -> (Vec<
             Some(sluice_process::start(broker, (&topic, &settings), folder.path(), (0, &[])))
         }
     };
-    let mut feed = Feed::new(broker, &topic, options.partitions);
+    let mut feed = Feed::new(broker, &topic);
     let mut sent = 0;
     let mut send = |records| {
         feed.send(records, rate);
@@ -78,14 +76,27 @@ fn measure(broker: &Broker, options: &Options, who: Who<'_>, rate: u64) -> (Vec<
         server.take_latencies()
     };
     send(WARM_UP);
-    (send(rate), send(rate * options.latency_s))
+    let first = send(rate);
+    send(rate * options.warm_s);
+    (first, send(rate * options.latency_s))
+}
+
+/// A broker compiles what it has to do for as long as that is new to it, on a core that everybody else would need: who came first would have the
+/// longest latencies.
+fn warm_up(broker: &Broker, options: &Options) {
+    let (topic, rate) = ("latency-warm-up", options.rates.iter().max().copied().unwrap_or(1));
+    broker.create(topic, options.partitions);
+    let server = Server::of_ages(broker, topic);
+    let records = rate * options.warm_s * 3;
+    println!("\nwarming up the broker: {records} records");
+    Feed::new(broker, topic).send(records, rate);
+    until("all of them to be read", || server.seen().lines >= records);
 }
 
 /// Produces at a rate.
 struct Feed {
     producer: BaseProducer,
     topic: String,
-    partitions: i32,
 }
 
 // === impl Who ===
@@ -103,12 +114,12 @@ impl Who<'_> {
 // === impl Feed ===
 
 impl Feed {
-    fn new(broker: &Broker, topic: &str, partitions: i32) -> Self {
+    fn new(broker: &Broker, topic: &str) -> Self {
         let mut config = ClientConfig::new();
         // A request for each record is more than a broker beside all else can take at 10,000 a second; this is a part of the latency that is told.
         config.set("bootstrap.servers", &broker.address).set("linger.ms", "0.5");
         config.set("queue.buffering.max.messages", "1000000");
-        Self { producer: config.create().unwrap(), topic: topic.to_owned(), partitions }
+        Self { producer: config.create().unwrap(), topic: topic.to_owned() }
     }
 
     /// Sends so many records, each when it is due, or as soon as may be after that.
@@ -125,8 +136,8 @@ impl Feed {
             if number % 1024 == 0 {
                 self.producer.poll(Duration::ZERO);
             }
-            let partition = (number % self.partitions as u64) as i32;
-            let record = BaseRecord::<(), str>::to(&self.topic).payload(&value).partition(partition);
+            // To the partition that librdkafka chooses: without keys one for ten milliseconds, as every producer does. Each batch is a request of its own.
+            let record = BaseRecord::<(), str>::to(&self.topic).payload(&value);
             self.producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         self.producer.flush(PATIENCE).unwrap();

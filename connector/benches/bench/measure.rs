@@ -11,8 +11,8 @@ use crate::server::Server;
 use crate::sluice_process;
 use crate::store::Store;
 
-/// After this without the last line the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// After this without another line the bench gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at a store, which each cost it something.
 const LOOK: Duration = Duration::from_millis(50);
@@ -104,7 +104,7 @@ impl Started {
         }
     }
 
-    /// A store does not say when lines came: that is between two looks.
+    /// A store does not say when lines came: the first did after the last look that saw none.
     fn look(&self, sink: Sink<'_>, before: Option<Seen>) -> Seen {
         match sink {
             Sink::Server(server) => {
@@ -115,7 +115,7 @@ impl Started {
             Sink::Store(store) => {
                 std::thread::sleep(LOOK);
                 let (lines, now_us) = (store.written() - self.lines, self.at.elapsed().as_micros() as u64);
-                let first_us = before.filter(|seen| seen.lines > 0).map_or(now_us, |seen| seen.first_us);
+                let first_us = before.filter(|_| lines > 0).map_or(now_us, |seen| seen.first_us);
                 let last_us = before.filter(|seen| seen.lines == lines).map_or(now_us, |seen| seen.last_us);
                 Seen { lines, first_us, last_us }
             }
@@ -124,13 +124,17 @@ impl Started {
 
     /// Waits until the sink has every line. With `warm` the process's CPU time counts from its first write on.
     fn follow(self, child: &Child, sink: Sink<'_>, records: u64, warm: bool) -> Figures {
-        let (mut seen, mut spent_before) = (self.look(sink, None), None);
+        let (mut seen, mut spent_before, mut moved) = (self.look(sink, None), None, Instant::now());
         while seen.lines < records {
-            assert!(self.at.elapsed() < PATIENCE, "only {} of {records} lines came", seen.lines);
+            assert!(moved.elapsed() < PATIENCE, "only {} of {records} lines came", seen.lines);
             if seen.lines == 0 {
                 spent_before = Some(child.usage().cpu_s).filter(|_| warm);
             }
-            seen = self.look(sink, Some(seen));
+            let now = self.look(sink, Some(seen));
+            if now.lines > seen.lines {
+                moved = Instant::now();
+            }
+            seen = now;
         }
         let usage = child.usage();
         assert_eq!(seen.lines, records, "every record is one line, once");

@@ -24,7 +24,14 @@ pub(crate) fn draw(file: &Path, unit: &str, curves: &[Curve]) {
             .y_label_area_size(56)
             .build_cartesian_2d((first..last).log_scale(), 0.0..top)
             .unwrap();
-        chart.configure_mesh().x_desc(unit).x_label_formatter(&|x| short(*x)).light_line_style(WHITE).draw().unwrap();
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_desc(unit)
+            .x_label_formatter(&|x| short(*x))
+            .max_light_lines(0)
+            .draw()
+            .unwrap();
         chart.draw_series(LineSeries::new(points.iter().copied(), BLUE.stroke_width(2)).point_size(4)).unwrap();
     }
     root.present().unwrap();

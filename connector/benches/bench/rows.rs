@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::Options;
-use crate::broker::{Broker, Load, price};
+use crate::broker::{Broker, Filler, Load, price};
 use crate::guests;
 use crate::measure::{self, Job, Sink};
 use crate::rival::Rival;
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Value {
             let (server, name) = (Server::start(), format!("rows-{number}-{round}"));
             let job =
                 Job { broker: &broker, topic: variant.topic, records: records_of(variant.topic, options), name: &name };
-            row.rounds.push(measure::sluice(job, Sink::Server(&server), &variant.settings));
+            row.add(measure::sluice(job, Sink::Server(&server), &variant.settings));
         }
     }
     table::print(&rows);
@@ -50,11 +50,11 @@ pub(crate) fn run(options: &Options) -> Value {
 }
 
 fn fill(broker: &Broker, options: &Options) {
+    let filler = &Filler::new(1000);
     let padded = |bytes: usize| {
         move |number: u64, random: &mut fastrand::Rng, value: &mut String| {
             price(number, random, value);
-            value.push(',');
-            value.extend(std::iter::repeat_n('x', bytes - value.len()));
+            filler.pad(value, bytes, random);
         }
     };
     let line = |_: u64, random: &mut fastrand::Rng, value: &mut String| {
@@ -94,9 +94,9 @@ fn variants() -> Vec<Variant> {
         ("records kept for dead letters", PRICES, &letters, 0),
         ("values of 100 bytes", BYTES_100, &[], 0),
         ("values of 1,000 bytes", BYTES_1000, &[], 0),
-        ("records with key and header, line protocol, identity", LINES, &identity, 0),
-        ("the same, keys and headers wanted", LINES, &with_keys, 7),
-        ("the same, with two tasks", LINES, &[with_keys[0], with_keys[1], ("tasks.max", "2")], 8),
+        ("line protocol by identity", LINES, &identity, 0),
+        ("identity that wants keys and headers", LINES, &with_keys, 7),
+        ("that with two tasks", LINES, &[with_keys[0], with_keys[1], ("tasks.max", "2")], 8),
     ];
     let own = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
     variants
@@ -113,7 +113,7 @@ fn into(broker: &Broker, options: &Options, store: &Store) -> Value {
         for (kind, row) in rows.iter_mut().enumerate() {
             let name = format!("{}-{kind}-{round}", store.name.replace(' ', "-"));
             let job = Job { broker, topic: PRICES, records: options.records, name: &name };
-            row.rounds.push(if kind == 0 {
+            row.add(if kind == 0 {
                 measure::rival(&rival, job, Sink::Store(store))
             } else {
                 measure::sluice(job, Sink::Store(store), &[] as &[(&str, &str)])

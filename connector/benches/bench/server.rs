@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use flate2::bufread::GzDecoder;
+
 use crate::alone;
 use crate::broker::Broker;
 use crate::figures::quantile;
@@ -92,7 +94,7 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<St
     let mut writer = stream;
     let mut line = String::new();
     loop {
-        let (mut length, mut first) = (0, String::new());
+        let (mut length, mut gzip, mut first) = (0, false, String::new());
         loop {
             line.clear();
             if reader.read_line(&mut line).unwrap_or(0) == 0 {
@@ -102,9 +104,11 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<St
             if first.is_empty() {
                 first = header.to_owned();
             }
-            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            let header = header.to_ascii_lowercase();
+            if let Some(value) = header.strip_prefix("content-length:") {
                 length = value.trim().parse().unwrap();
             }
+            gzip |= header == "content-encoding: gzip";
             if header.is_empty() {
                 break;
             }
@@ -123,12 +127,15 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<St
             write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
             continue;
         }
+        let mut body = (&mut reader).take(length);
         if counts.latencies_us.is_some() {
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            counts.note(&body);
+            let mut lines = Vec::new();
+            body.read_to_end(&mut lines).unwrap();
+            counts.note(&lines);
+        } else if gzip {
+            count(&mut BufReader::new(GzDecoder::new(body)), counts, started);
         } else {
-            count(&mut reader, length, counts, started);
+            count(&mut body, counts, started);
         }
         match stall.filter(|_| first.starts_with("POST")) {
             Some(Stall::Hang) => continue,
@@ -142,25 +149,25 @@ fn answer(stream: TcpStream, counts: &Counts, started: Instant, stall: Option<St
     }
 }
 
-fn count(reader: &mut impl BufRead, mut length: usize, counts: &Counts, started: Instant) {
+fn count(body: &mut impl BufRead, counts: &Counts, started: Instant) {
     let now = || u64::try_from(started.elapsed().as_micros()).unwrap();
-    if length > 0 {
+    if let Some(start) = body.fill_buf().unwrap().first_chunk::<8>() {
         let _ = counts.first_us.compare_exchange(0, now(), Ordering::AcqRel, Ordering::Acquire);
-        if let Some(start) = reader.fill_buf().unwrap().first_chunk::<8>() {
-            let start = u64::from_ne_bytes(*start);
-            if counts.beginning.swap(start, Ordering::AcqRel) != start {
-                counts.changed_us.store(now(), Ordering::Release);
-                counts.changes.fetch_add(1, Ordering::AcqRel);
-            }
+        let start = u64::from_ne_bytes(*start);
+        if counts.beginning.swap(start, Ordering::AcqRel) != start {
+            counts.changed_us.store(now(), Ordering::Release);
+            counts.changes.fetch_add(1, Ordering::AcqRel);
         }
     }
     let mut lines = 0;
-    while length > 0 {
-        let buffer = reader.fill_buf().unwrap();
-        let taken = buffer.len().min(length);
-        lines += memchr::memchr_iter(b'\n', &buffer[..taken]).count() as u64;
-        reader.consume(taken);
-        length -= taken;
+    loop {
+        let bytes = body.fill_buf().unwrap();
+        if bytes.is_empty() {
+            break;
+        }
+        lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let taken = bytes.len();
+        body.consume(taken);
     }
     if lines > 0 {
         counts.last_us.store(now(), Ordering::Release);

@@ -18,6 +18,12 @@ impl Row {
         Self { name: name.into(), rounds: Vec::new() }
     }
 
+    /// Adds a round, and says so: a bench takes long.
+    pub(crate) fn add(&mut self, round: Figures) {
+        println!("{}: {:.2} M records/s", self.name, round.records_per_s / 1e6);
+        self.rounds.push(round);
+    }
+
     /// The median of its rounds.
     pub(crate) fn median(&self, of: fn(&Figures) -> f64) -> f64 {
         median(self.rounds.iter().map(of))

@@ -25,15 +25,13 @@ pub(crate) fn run(options: &Options) -> Value {
         for (kind, row) in rows.iter_mut().enumerate() {
             let (server, name) = (Server::start(), format!("bench-{kind}-{round}"));
             let job = Job { broker: &broker, topic: TOPIC, records: options.records, name: &name };
-            row.rounds.push(match kind {
+            row.add(match kind {
                 0 => alone(job, "poll"),
                 1 => alone(job, "queue"),
                 2 => measure::rival(&rival, job, Sink::Server(&server)),
                 _ => measure::sluice(job, Sink::Server(&server), &options.settings),
             });
         }
-        let rates = rows.iter().map(|row| format!("{} {:.2}", row.name, row.rounds[round].records_per_s / 1e6));
-        println!("round {}, M/s: {}", round + 1, rates.collect::<Vec<_>>().join(", "));
     }
     table::print(&rows);
     let [_, alone, connect, sluice] = &rows;
