@@ -243,6 +243,20 @@ impl Batch {
         part
     }
 
+    /// Whether it has held a record and so has memory for others.
+    pub fn keeps_memory(&self) -> bool {
+        self.offsets.capacity() > 0
+    }
+
+    /// Bytes that it keeps for records, whether there are any or not.
+    pub fn kept_bytes(&self) -> usize {
+        let column = |column: &Column| column.bytes.capacity() + 4 * column.ends.capacity();
+        let nullable = |nullable: &NullableColumn| column(&nullable.column) + 4 * nullable.nulls.capacity();
+        let headers = column(&self.headers.names) + nullable(&self.headers.values) + 4 * self.headers.ends.capacity();
+        let fixed = 8 * (self.timestamps.capacity() + self.offsets.capacity());
+        nullable(&self.values) + nullable(&self.keys) + headers + fixed
+    }
+
     /// Forgets the records and keeps the memory.
     pub fn clear(&mut self) {
         self.values.clear();

@@ -84,6 +84,8 @@ pub struct Pipeline {
     budget: Budget,
     discards: DiscardLog,
     paused: bool,
+    /// Since when nothing can be taken because the sink is slow.
+    full_since: Option<Instant>,
     /// Commits that are sent and not answered.
     commits_open: u32,
     /// While nothing fails: how often something has failed so far, and whether somebody has paused the task.
@@ -147,6 +149,7 @@ impl Pipeline {
             budget: Budget::new(connector.errors.budget),
             discards: DiscardLog::default(),
             paused: false,
+            full_since: None,
             commits_open: 0,
             healthy: None,
             brokers: worker.client.get("bootstrap.servers").cloned().unwrap_or_default(),

@@ -190,9 +190,8 @@ impl KafkaSource {
     }
 
     /// Gives a batch's memory back for the next one.
-    pub fn recycle(&mut self, mut batch: Batch) {
-        batch.clear();
-        self.slots.spare.push(batch);
+    pub fn recycle(&mut self, batch: Batch) {
+        self.slots.recycle(batch);
     }
 
     /// Errors of partitions since the last call.

@@ -15,6 +15,9 @@ use crate::retry::Backoff;
 use crate::source::{self, GroupEvent, PartitionError};
 use crate::status::TaskState;
 
+/// For so long a full queue is kept full: longer than a server that works takes for a request. Pausing gives up what is in it.
+const STALLED_SINK: Duration = Duration::from_secs(5);
+
 /// How often the same complaint about the brokers is logged.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -231,11 +234,12 @@ impl Pipeline {
         }
     }
 
-    /// While requests fail nothing is fetched: what is fetched ahead would only take memory. Nor while somebody has paused the connector.
+    /// While requests fail nothing is fetched: what is fetched ahead would only take memory. Nor while somebody has paused the connector, nor while
+    /// the sink has long taken nothing: librdkafka looks at its full queue a thousand times a second.
     pub(super) fn hold_back(&mut self) -> Result<(), TaskError> {
         let (troubled, troubles) = self.trouble();
         let on_request = self.pause.is_set();
-        let hold = troubled || on_request;
+        let hold = troubled || on_request || self.sink_stands_still();
         if hold != self.paused && self.assignment.len() > 0 {
             if hold { self.source.pause() } else { self.source.resume() }.map_err(TaskError::group)?;
             self.paused = hold;
@@ -254,6 +258,12 @@ impl Pipeline {
             }
         }
         Ok(())
+    }
+
+    fn sink_stands_still(&mut self) -> bool {
+        let now = Instant::now();
+        self.full_since = self.is_full().then(|| self.full_since.unwrap_or(now));
+        self.full_since.is_some_and(|since| now >= since + STALLED_SINK)
     }
 
     /// Whether writes or dead letters fail at the moment, and how often something has failed so far.

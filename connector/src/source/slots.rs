@@ -41,9 +41,20 @@ pub(super) struct Slots {
     /// By topic handle and number: saves the name's hash for each run of messages. Forgotten at every change.
     by_id: HashMap<(usize, i32), Option<usize>>,
     pub(super) filled: VecDeque<Filled>,
-    pub(super) spare: Vec<Batch>,
+    spare: Spare,
     wanted: Inputs,
     pub(super) resets: Arc<Resets>,
+}
+
+/// Bytes that spare batches keep at most: fifty full ones of prices.
+const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Batches that were worked off, whose memory serves again.
+#[derive(Default)]
+struct Spare {
+    batches: Vec<Batch>,
+    /// What they keep.
+    bytes: usize,
 }
 
 // === impl Slots ===
@@ -155,6 +166,10 @@ impl Slots {
         if self.open[slot].is_full() {
             self.close_slot(slot);
         }
+        // Only now: a batch for each of a thousand partitions, most without a record, would be most of the memory.
+        if !self.open[slot].keeps_memory() {
+            self.open[slot] = self.spare.take();
+        }
         self.open[slot].push(record, wanted);
         true
     }
@@ -168,9 +183,13 @@ impl Slots {
     }
 
     fn close_slot(&mut self, slot: usize) {
-        let spare = self.spare.pop().unwrap_or_default();
-        let batch = std::mem::replace(&mut self.open[slot], spare);
+        let batch = std::mem::take(&mut self.open[slot]);
         self.filled.push_back(Filled { slot, batch });
+    }
+
+    /// Keeps a batch's memory for the next one, as far as there is room.
+    pub(super) fn recycle(&mut self, batch: Batch) {
+        self.spare.put(batch);
     }
 
     /// Hands on every batch with a record.
@@ -179,6 +198,25 @@ impl Slots {
             if !self.open[slot].is_empty() {
                 self.close_slot(slot);
             }
+        }
+    }
+}
+
+// === impl Spare ===
+
+impl Spare {
+    fn take(&mut self) -> Batch {
+        let batch = self.batches.pop().unwrap_or_default();
+        self.bytes -= batch.kept_bytes();
+        batch
+    }
+
+    fn put(&mut self, mut batch: Batch) {
+        batch.clear();
+        let bytes = batch.kept_bytes();
+        if self.bytes + bytes <= SPARE_BYTES_MAX {
+            self.bytes += bytes;
+            self.batches.push(batch);
         }
     }
 }

@@ -75,6 +75,29 @@ fn an_overloaded_influxdb_is_tried_again_while_partitions_are_paused() {
     arrives_once(sluice, &topic, &connector, &influx);
 }
 
+#[test]
+fn an_influxdb_that_stands_still_is_waited_for_without_fetching() {
+    let topic = topic_with_prices("still");
+    let influx = ScriptedInflux::v1("prices");
+    let connector = Connector::new(&topic, "s")
+        .into_scripted(&influx)
+        .set("batch.max.lines", "50")
+        .set("influx.request.timeout.ms", "3600000");
+    influx.answer_next([Scripted::hang().but_store()]);
+    let mut sluice = Sluice::start(&[&connector]);
+    sluice.until("the pause", |sluice| sluice.logged(&["partitions paused or resumed", "\"paused\":true"]));
+    sluice.until("readiness", Sluice::ready);
+
+    influx.release();
+    sluice.until("the end of the pause", |sluice| sluice.logged(&["partitions paused or resumed", "\"paused\":false"]));
+    let group = topic.group(&connector.name);
+    sluice.until("everything to be committed", |_| group.at_end());
+    sluice.stop();
+    Points::stored_in(&influx).assert_equal(&topic.expected());
+    // The server counts no lines of an answer that hung.
+    assert_eq!(influx.seen(|seen| seen.lines), topic.expected().len() - 50, "each line once");
+}
+
 // Vector issue 24543: a token refused for a minute cost the data of that minute, and a restart.
 #[test]
 fn a_refused_token_holds_the_data_until_it_is_taken_again() {

@@ -146,3 +146,26 @@ fn a_record_passed_over_leaves_its_headers_out_too() {
     let values: Vec<_> = (0..3).map(|index| headers.values.get(index)).collect();
     assert_eq!(values, [Some(&b"3"[..]), Some(b"4"), Some(b"5")]);
 }
+
+#[test]
+fn partitions_without_records_and_spare_batches_keep_little_memory() {
+    let mut slots = opened(200);
+    for _ in 0..3 {
+        slots.drains += 1;
+        for slot in 0..200 {
+            for offset in 0..crate::batch::BATCH_MAX_RECORDS as i64 {
+                let offset = slots.latest[slot].next.max(offset);
+                let record = Record { offset, timestamp: 7, key: None, value: Some(b"BTC-USD,19890.1212") };
+                assert!(slots.push(slot, &record, Inputs::default()));
+            }
+        }
+        slots.close_open();
+        let filled: Vec<_> = slots.filled.drain(..).collect();
+        assert_eq!(filled.len(), 200);
+        filled.into_iter().for_each(|filled| slots.recycle(filled.batch));
+        let open: usize = slots.open.iter().map(Batch::kept_bytes).sum();
+        let spare: usize = slots.spare.batches.iter().map(Batch::kept_bytes).sum();
+        assert_eq!((open, spare), (0, slots.spare.bytes));
+        assert!((SPARE_BYTES_MAX / 2..=SPARE_BYTES_MAX).contains(&spare), "{spare} bytes are kept");
+    }
+}
