@@ -136,7 +136,8 @@ impl Feed {
             if number % 1024 == 0 {
                 self.producer.poll(Duration::ZERO);
             }
-            // To the partition that librdkafka chooses: without keys one for ten milliseconds, as every producer does. Each batch is a request of its own.
+            // To the partition that librdkafka chooses, which without keys is the same for ten milliseconds. A request is for one partition: records
+            // given to all of them in turn would be four times the requests, and the broker would have time for nothing else.
             let record = BaseRecord::<(), str>::to(&self.topic).payload(&value);
             self.producer.send(record).map_err(|(error, _)| error).unwrap();
         }

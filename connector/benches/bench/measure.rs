@@ -10,9 +10,7 @@ use crate::rival::Rival;
 use crate::server::Server;
 use crate::sluice_process;
 use crate::store::Store;
-
-/// After this without another line the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wait::PATIENCE;
 
 /// Between two looks at a store, which each cost it something.
 const LOOK: Duration = Duration::from_millis(50);
