@@ -63,7 +63,10 @@ pub(crate) fn print_ratio(row: &Row, other: &Row) {
 fn cell(rounds: &[Figures], (_, digits, of): &Column) -> String {
     let Some(values) = rounds.iter().map(of).collect::<Option<Vec<_>>>() else { return "-".to_owned() };
     let (min, max) = values.iter().fold((f64::MAX, f64::MIN), |(min, max), &value| (min.min(value), max.max(value)));
-    format!("{:.digits$} ({min:.digits$}-{max:.digits$})", median(values))
+    let median = median(values);
+    // What is small shows two digits that say something.
+    let digits = if median > 0.0 { (*digits).max((1.0 - median.log10().floor()) as usize) } else { *digits };
+    format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
 }
 
 /// Every round of every row.
