@@ -16,7 +16,7 @@ use sluice::source::settings;
 
 use crate::process::own_usage;
 
-/// Hands over every value of a topic, for ever, with the group's settings of Sluice.
+/// Hands over every value of a topic, for ever, read with the settings of Sluice.
 pub(crate) fn follow(brokers: &str, topic: &str, mut value: impl FnMut(&[u8])) {
     let consumer = consumer(brokers, topic);
     consumer.assign(&partitions(&consumer, topic)).unwrap();
