@@ -248,6 +248,15 @@ impl Sluice {
         self.log.lock().unwrap().join("\n")
     }
 
+    /// How often partitions came or went.
+    pub(crate) fn assignments(&self) -> usize {
+        let log = self.log();
+        ["assigned", "revoked", "lost"]
+            .iter()
+            .map(|what| log.matches(&format!("\"message\":\"partitions {what}")).count())
+            .sum()
+    }
+
     fn address(&self) -> &str {
         self.address.get_or_init(|| {
             let line = until("the listener's address in the log", || self.logged(&["\"message\":\"listening\""]));
