@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
+use super::wait::until;
+
 /// A port of 127.0.0.1, and what is done to those who come through it.
 #[derive(Debug)]
 pub(crate) struct Proxy {
@@ -115,7 +117,8 @@ impl Proxy {
 
     /// From now on connections lead to `target`, `host:port`.
     pub(crate) fn open(&self, target: &str) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).unwrap();
+        // While nobody listened the system may have lent the port to a connection of some other test.
+        let listener = until("the proxy's port to be free", || TcpListener::bind(("127.0.0.1", self.port)));
         listener.set_nonblocking(true).unwrap();
         let (stop, stopped) = oneshot::channel();
         let (target, shared) = (target.to_owned(), Arc::clone(&self.shared));
