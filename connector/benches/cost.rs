@@ -18,7 +18,6 @@ mod work;
 use std::collections::BTreeMap;
 use std::fs;
 use std::hint::black_box;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -27,6 +26,9 @@ use sluice::batch::{BATCH_MAX_RECORDS, Batch, Inputs};
 
 /// The counts that hold.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/cost.json");
+
+/// Its name, for messages.
+const SHOWN: &str = "cost.json";
 
 /// How far instructions may be from what the file says.
 const TOLERANCE: f64 = 0.05;
@@ -112,7 +114,7 @@ fn compare(kept: &BTreeMap<String, Cost>, now: &BTreeMap<String, Cost>) -> ExitC
     println!("{:<18} {:>26} {:>26}", "stage", "instructions per record", "allocations per batch");
     for (stage, cost) in now {
         let Some(before) = kept.get(stage) else {
-            println!("{stage}: not in {}", shown(FILE));
+            println!("{stage}: not in {}", SHOWN);
             differs = true;
             continue;
         };
@@ -132,15 +134,11 @@ fn compare(kept: &BTreeMap<String, Cost>, now: &BTreeMap<String, Cost>) -> ExitC
             "cost: a stage takes more than {:.0} % more or fewer instructions than {} says, or differs by more than {ALLOCATIONS:.0} allocations.\n\
              If that is meant, keep the new counts by `make cost ARGS=--write` and say in the commit what they are for.",
             TOLERANCE * 100.0,
-            shown(FILE)
+            SHOWN
         );
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
-}
-
-fn shown(file: &str) -> &str {
-    Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file)
 }
 
 /// A stage with all that it needs, warmed up, so that buffers have the size that they keep.

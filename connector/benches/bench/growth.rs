@@ -28,7 +28,7 @@ const DIMENSIONS: [Dimension; 5] = [
         name: "records",
         unit: "records in the topic",
         sizes: |options| [1, 10, 100].map(|times| times * options.records / 5).into(),
-        measure: |broker, options, size| read(broker, options, "records", size, 4, &[]),
+        measure: |broker, options, size| read(broker, options, &prices("records", size, 4), &[]),
     },
     Dimension {
         name: "partitions",
@@ -36,7 +36,7 @@ const DIMENSIONS: [Dimension; 5] = [
         sizes: |_| vec![1, 4, 12, 50, 200, 1_000],
         measure: |broker, options, size| {
             let partitions = i32::try_from(size).unwrap();
-            read(broker, options, &format!("partitions-{size}"), options.records, partitions, &[])
+            read(broker, options, &prices(&format!("partitions-{size}"), options.records, partitions), &[])
         },
     },
     Dimension {
@@ -44,7 +44,7 @@ const DIMENSIONS: [Dimension; 5] = [
         unit: "tasks of the connector",
         sizes: |_| vec![1, 2, 4, 8],
         measure: |broker, options, size| {
-            read(broker, options, "tasks", options.records, 8, &[("tasks.max", &size.to_string())])
+            read(broker, options, &prices("tasks", options.records, 8), &[("tasks.max", &size.to_string())])
         },
     },
     Dimension {
@@ -92,17 +92,9 @@ fn draw(dimension: &Dimension, sizes: &[u64], rows: &[Row], folder: &Path) {
     plot::draw(&folder.join(format!("{}.svg", dimension.name)), dimension.unit, &curves);
 }
 
-/// Prices, in a topic that is made if it is not there and filled up to so many records.
-fn read(
-    broker: &Broker,
-    options: &Options,
-    topic: &str,
-    records: u64,
-    partitions: i32,
-    more: &[(&str, &str)],
-) -> Vec<Figures> {
-    broker.fill_with(&Load { topic, partitions, records, keys: false, value: &price });
-    rounds(broker, options, topic, records, more)
+/// Prices.
+fn prices(topic: &str, records: u64, partitions: i32) -> Load<'_> {
+    Load { topic, partitions, records, keys: false, value: &price }
 }
 
 /// Values of which all but the beginning is of no use to the transform.
@@ -113,8 +105,8 @@ fn sized(broker: &Broker, options: &Options, bytes: u64) -> Vec<Figures> {
         value.push_str(&format!("B-{},1.{:03}", number % 10, number % 1000));
         filler.pad(value, bytes as usize, random);
     };
-    broker.fill_with(&Load { topic: &topic, partitions: 4, records, keys: false, value: &value });
-    rounds(broker, options, &topic, records, &[])
+    let load = Load { topic: &topic, partitions: 4, records, keys: false, value: &value };
+    read(broker, options, &load, &[])
 }
 
 fn with_series(broker: &Broker, options: &Options, series: u64) -> Vec<Figures> {
@@ -122,11 +114,14 @@ fn with_series(broker: &Broker, options: &Options, series: u64) -> Vec<Figures> 
     let value = move |number: u64, random: &mut fastrand::Rng, value: &mut String| {
         value.push_str(&format!("S{:06}-X,{}.{:04}", number % series, random.u32(1..10), random.u32(0..10_000)));
     };
-    broker.fill_with(&Load { topic: &topic, partitions: 4, records: options.records, keys: false, value: &value });
-    rounds(broker, options, &topic, options.records, &[])
+    let load = Load { topic: &topic, partitions: 4, records: options.records, keys: false, value: &value };
+    read(broker, options, &load, &[])
 }
 
-fn rounds(broker: &Broker, options: &Options, topic: &str, records: u64, more: &[(&str, &str)]) -> Vec<Figures> {
+/// Rounds over a topic, which is made if it is not there and filled up.
+fn read(broker: &Broker, options: &Options, load: &Load<'_>, more: &[(&str, &str)]) -> Vec<Figures> {
+    broker.fill_with(load);
+    let &Load { topic, records, .. } = load;
     let measure = |round| {
         let (server, settings) = (Server::start(), more.iter().map(|(key, value)| format!("{key}-{value}")));
         let name = format!("{topic}-{records}-{}-{round}", settings.collect::<String>());

@@ -261,9 +261,11 @@ impl Pipeline {
     }
 
     fn sink_stands_still(&mut self) -> bool {
-        let now = Instant::now();
-        self.full_since = self.is_full().then(|| self.full_since.unwrap_or(now));
-        self.full_since.is_some_and(|since| now >= since + STALLED_SINK)
+        if !self.is_full() {
+            self.full_since = None;
+            return false;
+        }
+        self.full_since.get_or_insert_with(Instant::now).elapsed() >= STALLED_SINK
     }
 
     /// Whether writes or dead letters fail at the moment, and how often something has failed so far.
