@@ -109,6 +109,7 @@ impl Worker {
         extra: axum::Router,
     ) -> Result<Self, AppError> {
         let config = Arc::new(config);
+        services.metrics().show_certificates(config.certificates());
         let Connectors { files, kept: Kept { store, records }, adopt } = connectors;
         let registry = Registry::new(Arc::clone(&config), services.clone(), Board::new(), store, adopt);
         let (stop_server, mut stopped) = watch::channel(false);

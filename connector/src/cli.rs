@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::telemetry::LogFormat;
 
 pub mod dlq;
+pub mod feed;
 pub mod passwd;
 pub mod rest;
 pub mod swap;
@@ -55,6 +56,8 @@ Examples:
   sluice run --worker worker.properties crypto.properties sensors.json
   SLUICE_BOOTSTRAP_SERVERS=kafka:9092 sluice run crypto.properties
 
+The environment may describe a connector, too: SLUICE_CONNECTOR_INFLUX_URL is influx.url, and so on; __ stands for _ and ___ for -.
+
 The first signal lets writes under way be acknowledged and commits; a second one ends at once, and nothing is lost either way.")]
     Run(RunArgs),
     /// Check connector files: every setting, the module and what the transform says of its settings.
@@ -79,6 +82,22 @@ Examples:
   sluice demo
   sluice demo --duration-s 10 --rate 5000")]
     Demo(DemoArgs),
+    /// Send made-up prices, or the lines of a file, to a topic: something to try connectors and dashboards with.
+    #[command(after_help = "\
+Examples:
+  sluice feed --topic prices --bootstrap-servers localhost:9092                    200 prices a second, until Ctrl-C
+  sluice feed --topic prices --rate 10000 --symbols 4 --seed 7 --duration-s 60
+  sluice feed --topic prices --file prices.csv --key-separator , --rate 500 --repeat
+
+Prices are a random walk, BTC-USD,67412.35 with the symbol as the record's key; the same seed, rate and number of symbols give the same ones.")]
+    Feed(feed::FeedArgs),
+    /// Start a transform of your own: a folder that builds with cargo alone.
+    #[command(after_help = "\
+Examples:
+  sluice new sensor-readings
+  cd sensor-readings && cargo test && cargo build --release
+  sluice try target/wasm32-unknown-unknown/release/sensor_readings.wasm --value BTC-USD,19890.1212")]
+    New(NewArgs),
     /// Dead letters: list them, look at one, replay them.
     #[command(after_help = "\
 Examples:
@@ -164,8 +183,11 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
     /// Connector configurations (.properties or .json).
-    #[arg(value_name = "FILE", required_unless_present = "keys")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["keys", "env"])]
     pub files: Vec<PathBuf>,
+    /// Check the connector that the variables SLUICE_CONNECTOR_… describe, as well.
+    #[arg(long)]
+    pub env: bool,
     /// Folders with modules (plugin.path).
     #[arg(long, value_name = "DIRS")]
     pub plugin_path: Option<String>,
@@ -218,6 +240,14 @@ pub struct DemoArgs {
     /// Where the page listens, `http://host:port`; port 0 takes a free one.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:0")]
     pub listeners: String,
+}
+
+/// `sluice new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The folder to make, whose last part is the name of the transform: lower case letters, digits and `-`.
+    #[arg(value_name = "NAME")]
+    pub folder: PathBuf,
 }
 
 /// `sluice compile`.

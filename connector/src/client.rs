@@ -1,9 +1,9 @@
 //! The commands that ask a running worker over Kafka Connect's REST API, ours or any other: `sluice list`, `status`, `pause`, `resume`,
-//! `stop`, `restart`, `delete`, `offsets` and `apply`.
+//! `stop`, `restart`, `delete`, `offsets`, `apply` and `health`.
 //!
 //! - `worker` asks (address, user, authorities, time limits), `answer` is what came of it, `error` why it is no use; `sluice swap` and `rollback` ask by it, too
 //! - `screen` and `table` print; `bodies` is what is read of Connect's answers
-//! - `list`, `status` with `watch`, `change` with `goal` (pause, resume, stop, delete) and `restart`, [`offsets`], `apply` with `diff`: the commands
+//! - `list`, `status` with `watch`, `change` with `goal` (pause, resume, stop, delete) and `restart`, [`offsets`], `apply` with `diff`, `health`: the commands
 
 mod answer;
 mod apply;
@@ -12,6 +12,7 @@ mod change;
 mod diff;
 mod error;
 mod goal;
+mod health;
 mod list;
 pub mod offsets;
 mod restart;
@@ -47,5 +48,6 @@ pub async fn run(command: &RestCommand, screen: &mut Screen<'_>) -> Result<bool,
         RestCommand::Restart(args) => restart::run(args, screen).await.map(|()| true),
         RestCommand::Offsets(args) => offsets::run(args, screen).await.map(|()| true),
         RestCommand::Apply(args) => apply::run(args, screen).await,
+        RestCommand::Health(args) => health::run(args, screen).await,
     }
 }

@@ -10,6 +10,7 @@
 mod bound;
 mod connector;
 mod cross;
+pub mod environment;
 mod errors;
 pub mod kafka;
 pub mod keys;

@@ -18,10 +18,12 @@ use tokio::time::timeout;
 
 use board::{Account, Board};
 use broker::{Broker, BrokerError};
-use feed::{Feed, FeedError, Sent, Walk};
+use feed::{Feed, FeedError, Sent};
 use freshness::Freshness;
 use receiver::{Receiver, ReceiverError};
 use view::{Facts, View, grouped, say};
+
+use crate::feed::{SYMBOLS, Walk};
 
 pub mod board;
 pub mod broker;
@@ -170,7 +172,7 @@ where
     })
     .await
     .map_err(DemoError::Connect)?;
-    let walk = Walk::new(options.seed, options.rate);
+    let walk = Walk::new(options.seed, options.rate, SYMBOLS.len());
     let mut feed = Feed::start(broker.bootstrap(), TOPIC, PARTITIONS, walk, options.rate, Arc::clone(&board))?;
     let facts = Facts {
         kafka: broker.bootstrap().to_owned(),

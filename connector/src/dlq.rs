@@ -113,7 +113,7 @@ struct Source {
 
 impl Source {
     fn open(topic: &TopicArgs, worker: &WorkerArgs) -> Result<Self, DlqError> {
-        let worker = validate::read_worker(worker)?;
+        let worker = validate::read_client(worker)?;
         match (&topic.connector, &topic.topic) {
             (Some(path), _) => {
                 let connector = validate::read_connector(path, &worker.plugin_path, &worker.rules)?.config;

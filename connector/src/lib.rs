@@ -32,6 +32,7 @@
 pub mod api;
 pub mod app;
 pub mod batch;
+mod certificate;
 pub mod cli;
 pub mod client;
 pub mod commit;
@@ -40,6 +41,8 @@ pub mod connector;
 pub mod dead_letter;
 pub mod demo;
 pub mod dlq;
+mod docs;
+pub mod feed;
 #[doc(hidden)]
 pub mod fuzz;
 mod http;
@@ -52,6 +55,7 @@ pub mod points;
 pub mod record;
 pub mod registry;
 pub mod retry;
+pub mod scaffold;
 pub mod server;
 pub mod services;
 pub mod sink;

@@ -3,17 +3,22 @@
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use sluice::app::{AppError, Connectors, Kept, Worker};
+use sluice::cli::feed::FeedArgs;
 use sluice::cli::rest::RestCommand;
 use sluice::cli::{Cli, Command, DemoArgs, RunArgs};
 use sluice::config::WorkerConfig;
+use sluice::feed::FeedError;
 use sluice::server::Listening;
 use sluice::services::Services;
 use sluice::swap;
 use sluice::transform::compile;
-use sluice::{client, demo, dlq, passwd, telemetry, trial, validate};
+use sluice::{client, demo, dlq, feed, passwd, scaffold, telemetry, trial, validate};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Something failed while running.
@@ -46,6 +51,14 @@ fn main() -> ExitCode {
             Err(error) => fail(FAILED, &error),
         },
         Command::Try(args) => match trial::run(&args, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
+        },
+        Command::Feed(args) => match on_runtime(feed(args)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
+        },
+        Command::New(args) => match scaffold::run(&args, &mut io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
         },
@@ -147,6 +160,25 @@ fn ask(command: &RestCommand) -> ExitCode {
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => fail(if error.is_usage() { USAGE } else { FAILED }, &error),
     }
+}
+
+/// Ends at the first signal, with what is under way acknowledged.
+async fn feed(args: FeedArgs) -> Result<(), FeedError> {
+    let mut signals = Signals::new().map_err(FeedError::Signals)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (asked, runtime) = (Arc::clone(&stop), Handle::current());
+    let mut work = tokio::task::spawn_blocking(move || feed::run(&args, &runtime, &asked, &mut io::stdout()));
+    let ended = tokio::select! {
+        ended = &mut work => ended,
+        () = signals.next() => {
+            stop.store(true, Ordering::Relaxed);
+            tokio::select! {
+                ended = work => ended,
+                () = signals.next() => std::process::exit(i32::from(FAILED)),
+            }
+        }
+    };
+    ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
 async fn show(args: &DemoArgs, log: demo::LogTail) -> Result<bool, Box<dyn Error>> {

@@ -5,13 +5,15 @@
 //! deleted connectors vanish by themselves.
 //!
 //! - the tables of names: `metrics/tables.rs`, those of Connect's that a task has: `metrics/connect.rs`; hot swap: `metrics/swaps.rs`; states of
-//!   connectors: `metrics/board.rs`; how they started: `metrics/worker.rs`; the process itself: `metrics/process.rs`
+//!   connectors: `metrics/board.rs`; how they started: `metrics/worker.rs`; the process itself: `metrics/process.rs`; its certificates:
+//!   `metrics/certificates.rs`
 //! - the numbers behind the handles: `metrics/series.rs`; rates and averages of late: `metrics/window.rs`; the weighted histogram:
 //!   `metrics/histogram.rs`
 //!
 //! `docs/METRICS.md` lists all of it, and which of Connect's metrics are left out and why; a test writes and compares it.
 
 mod board;
+mod certificates;
 mod connect;
 mod family;
 mod histogram;
@@ -33,6 +35,7 @@ use std::time::{Duration, Instant};
 use prometheus::{Registry, TextEncoder};
 
 use crate::status::Board;
+pub use certificates::CertificateFile;
 pub use labels::{CutBy, RequestOutcome, Stage, SwapOutcome, SwapStep};
 use series::{PartitionSeries, TaskSeries, UNKNOWN, get_or_insert, lock};
 pub use swaps::SwapMetrics;
@@ -105,6 +108,13 @@ impl Metrics {
     pub fn show_board(&self, board: &Board) {
         if let Err(error) = self.registry.register(Box::new(board::BoardCollector::new(board.clone()))) {
             tracing::debug!(%error, "board is shown already");
+        }
+    }
+
+    /// Shows until when the certificates in these files are valid. Only the first list is taken; calling this again changes nothing.
+    pub fn show_certificates(&self, files: Vec<CertificateFile>) {
+        if let Err(error) = self.registry.register(Box::new(certificates::CertificateCollector::new(files))) {
+            tracing::debug!(%error, "certificates are shown already");
         }
     }
 
@@ -225,6 +235,11 @@ impl TaskMetrics {
     /// A request body was closed.
     pub fn batch(&self, cut_by: CutBy) {
         self.series.cuts[cut_by as usize].add(1);
+    }
+
+    /// Until when the certificate is valid that InfluxDB showed last, in seconds since 1970; 0: none was seen.
+    pub fn influx_certificate(&self, not_after: u64) {
+        self.series.influx_certificate.store(not_after, Relaxed);
     }
 
     /// Bytes of linear memory that the transform's instance has now.

@@ -7,6 +7,7 @@
 mod assignment;
 mod breaker;
 mod budget;
+mod ends;
 mod error;
 mod lockout;
 mod membership;
@@ -39,6 +40,7 @@ use crate::transform::{Output, Transform, Version};
 use assignment::Assignment;
 use breaker::Breaker;
 use budget::{Budget, DiscardLog};
+use ends::Ends;
 use salvage::Salvage;
 use versions::Versions;
 use watchdog::Watchdog;
@@ -91,6 +93,7 @@ pub struct Pipeline {
     /// While nothing fails: how often something has failed so far, and whether somebody has paused the task.
     healthy: Option<(u64, bool)>,
     watchdog: Watchdog,
+    ends: Ends,
     connector: Arc<ConnectorConfig>,
     worker: Arc<WorkerConfig>,
     task: u32,
@@ -154,7 +157,8 @@ impl Pipeline {
             healthy: None,
             brokers: worker.client.get("bootstrap.servers").cloned().unwrap_or_default(),
             shutdown_timeout: worker.shutdown_timeout,
-            watchdog: Watchdog::new(connector.stall_timeout, Observer::new(&worker, &connector), now),
+            watchdog: Watchdog::new(connector.stall_timeout, Observer::of_reaches(&worker, &connector), now),
+            ends: Ends::new(Observer::of_ends(&worker, &connector), now),
             worker,
             task,
             stop,
@@ -344,6 +348,7 @@ impl Pipeline {
         }
         if now >= self.next_lag {
             self.next_lag = now + LAG_INTERVAL;
+            self.follow_ends(now);
             self.assignment.measure_lag(now_ms(), &self.source);
             self.metrics.look_at_active();
         }

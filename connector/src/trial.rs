@@ -129,7 +129,7 @@ fn samples(args: &TryArgs, wanted: Inputs) -> Result<Vec<Sample>, TrialError> {
     }
     let mut samples = from_values(&values, wanted);
     if let (Some(topic), Some(last)) = (&args.topic, args.last) {
-        let worker = validate::read_worker(&args.worker)?;
+        let worker = validate::read_client(&args.worker)?;
         samples.extend(recent::read(&worker.client, topic, last as usize, wanted)?);
     }
     if samples.is_empty() { Err(TrialError::NoRecords) } else { Ok(samples) }

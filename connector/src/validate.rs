@@ -66,7 +66,19 @@ pub enum FileError {
 ///
 /// If the file can't be read, or settings are wrong: all of them at once.
 pub fn read_worker(args: &WorkerArgs) -> Result<WorkerConfig, WorkerError> {
-    let Checked { config, warnings } = check_worker(args)?;
+    told(check_worker(args, |_| true)?)
+}
+
+/// The same for commands that do not listen: what is wrong with the listeners of a worker is none of their business.
+///
+/// # Errors
+///
+/// As [`read_worker`].
+pub fn read_client(args: &WorkerArgs) -> Result<WorkerConfig, WorkerError> {
+    told(check_worker(args, is_for_clients)?)
+}
+
+fn told(Checked { config, warnings }: Checked<WorkerConfig>) -> Result<WorkerConfig, WorkerError> {
     for warning in &warnings {
         tracing::warn!(setting = %warning, "worker setting");
     }
@@ -80,12 +92,24 @@ pub fn read_worker(args: &WorkerArgs) -> Result<WorkerConfig, WorkerError> {
 ///
 /// As [`read_worker`].
 pub fn worker_plugin_path(args: &WorkerArgs) -> Result<Vec<PathBuf>, WorkerError> {
-    Ok(check_worker(args)?.config.plugin_path)
+    Ok(check_worker(args, is_for_clients)?.config.plugin_path)
 }
 
-fn check_worker(args: &WorkerArgs) -> Result<Checked<WorkerConfig>, WorkerError> {
-    let file = args.worker.as_deref().map(config::load).transpose()?.unwrap_or_default();
-    Ok(WorkerConfig::check(&file, std::env::vars(), &args.flags())?)
+/// Checks those settings whose keys are wanted.
+fn check_worker(args: &WorkerArgs, wanted: fn(&str) -> bool) -> Result<Checked<WorkerConfig>, WorkerError> {
+    let (mut file, mut flags) =
+        (args.worker.as_deref().map(config::load).transpose()?.unwrap_or_default(), args.flags());
+    file.retain(|key, _| wanted(key));
+    flags.retain(|key, _| wanted(key));
+    let is_wanted = |(variable, _): &(String, String)| {
+        let key = variable.strip_prefix(config::ENV_PREFIX).map(|name| name.to_ascii_lowercase().replace('_', "."));
+        key.is_none_or(|key| wanted(&key))
+    };
+    Ok(WorkerConfig::check(&file, std::env::vars().filter(is_wanted), &flags)?)
+}
+
+fn is_for_clients(key: &str) -> bool {
+    !(key == "listeners" || key.starts_with("listeners.") || key.ends_with(".listeners"))
 }
 
 /// What can be wrong with the worker's settings.
@@ -96,7 +120,14 @@ pub enum WorkerError {
     Config(#[from] ConfigError),
     /// Settings are wrong.
     #[error("the worker's settings are not valid:\n{0}")]
-    Problems(#[from] Problems),
+    Problems(Problems),
+}
+
+// Not `#[from]`: that would make them a cause as well, and they would be told twice.
+impl From<Problems> for WorkerError {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
 }
 
 /// Reads one connector's file by the rules of a worker, finds its module in the folders of `plugin.path`, and gives back what is worth a warning.
@@ -109,29 +140,41 @@ pub fn read_connector(
     plugin_path: &[PathBuf],
     rules: &ConnectorRules,
 ) -> Result<Checked<ConnectorConfig>, FileError> {
-    let map = config::load(path)?;
-    let mut checked = ConnectorConfig::check_with(&map, rules)
+    check_connector(path, &config::load(path)?, plugin_path, rules)
+}
+
+/// The same with settings that are read already; `path` says where they are from.
+fn check_connector(
+    path: &Path,
+    settings: &BTreeMap<String, String>,
+    plugin_path: &[PathBuf],
+    rules: &ConnectorRules,
+) -> Result<Checked<ConnectorConfig>, FileError> {
+    let mut checked = ConnectorConfig::check_with(settings, rules)
         .map_err(|problems| FileError::Problems { path: path.to_owned(), problems })?;
     checked.config.transform.module = locate(checked.config.transform.module, plugin_path);
     Ok(checked)
 }
 
-/// Reads connectors' files and prepares them: everything that can be known without a server. Those that are in the state folder already
-/// are left to it with `adopt`.
+/// Reads connectors' files, and the connector that the environment describes, and prepares them: everything that can be known without a
+/// server. Those that are in the state folder already are left to it with `adopt`.
 ///
 /// # Errors
 ///
-/// The first file that is no good.
+/// The first one that is no good.
 pub fn prepare(
     services: &Services,
     files: &[PathBuf],
     worker: &WorkerConfig,
     (kept, adopt): (&Kept, bool),
 ) -> Result<Vec<Prepared>, FileError> {
+    let mut sources =
+        files.iter().map(|path| Ok((path.clone(), config::load(path)?))).collect::<Result<Vec<_>, ConfigError>>()?;
+    sources.extend(of_environment());
     let mut names = BTreeMap::new();
     let mut prepared = Vec::new();
-    for path in files {
-        let Checked { config, warnings } = read_connector(path, &worker.plugin_path, &worker.rules)?;
+    for (path, settings) in &sources {
+        let Checked { config, warnings } = check_connector(path, settings, &worker.plugin_path, &worker.rules)?;
         let connector = config.name.clone();
         for warning in &warnings {
             tracing::warn!(connector, setting = %warning, "connector setting");
@@ -148,6 +191,12 @@ pub fn prepare(
         }
     }
     Ok(prepared)
+}
+
+/// The connector of `SLUICE_CONNECTOR_…`, if there is one, with what stands for the name of a file in messages.
+fn of_environment() -> Option<(PathBuf, BTreeMap<String, String>)> {
+    let settings = config::environment::connector(std::env::vars())?;
+    Some((PathBuf::from(format!("the environment ({}…)", config::environment::CONNECTOR_PREFIX)), settings))
 }
 
 fn prepare_one(services: &Services, path: &Path, config: ConnectorConfig) -> Result<Prepared, FileError> {
@@ -219,8 +268,14 @@ pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
     let services = Services::bare();
     let plugin_path = plugin_path(args.plugin_path.as_deref());
     let mut valid = true;
-    for path in &args.files {
-        match check_file(&services, path, &plugin_path) {
+    let environment = args.env.then(of_environment).flatten();
+    if args.env && environment.is_none() {
+        writeln!(out, "no variable of the environment begins with {}", config::environment::CONNECTOR_PREFIX)?;
+        valid = false;
+    }
+    let files = args.files.iter().map(|path| (path.clone(), None));
+    for (path, settings) in files.chain(environment.map(|(path, settings)| (path, Some(settings)))) {
+        match check_file(&services, &path, settings, &plugin_path) {
             Ok(warnings) => {
                 writeln!(out, "{}: valid", path.display())?;
                 for warning in warnings {
@@ -236,8 +291,15 @@ pub fn run(args: &ValidateArgs, out: &mut impl Write) -> io::Result<bool> {
     Ok(valid)
 }
 
-fn check_file(services: &Services, path: &Path, plugin_path: &[PathBuf]) -> Result<Vec<Problem>, FileError> {
-    let Checked { config, warnings } = read_connector(path, plugin_path, &ConnectorRules::default())?;
+/// Without `settings` the file has them.
+fn check_file(
+    services: &Services,
+    path: &Path,
+    settings: Option<BTreeMap<String, String>>,
+    plugin_path: &[PathBuf],
+) -> Result<Vec<Problem>, FileError> {
+    let settings = settings.map_or_else(|| config::load(path), Ok)?;
+    let Checked { config, warnings } = check_connector(path, &settings, plugin_path, &ConnectorRules::default())?;
     prepare_one(services, path, config)?;
     Ok(warnings)
 }

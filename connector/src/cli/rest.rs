@@ -1,5 +1,5 @@
 //! The commands that ask a running worker over Kafka Connect's REST API: `list`, `status`, `pause`, `resume`, `stop`, `restart`, `delete`,
-//! `offsets`, `apply`.
+//! `offsets`, `apply`, `health`.
 
 use std::path::PathBuf;
 
@@ -73,6 +73,17 @@ Examples:
   sluice offsets crypto-prices --delete prices:0        it begins anew by auto.offset.reset
   sluice offsets crypto-prices --reset                  all of them")]
     Offsets(OffsetsArgs),
+    /// Whether a worker is well, as an exit code: for a container's health check and for scripts.
+    #[command(after_help = "\
+Asks /health/ready: whether every connector runs. With --live it asks /health/live: whether the process turns, whatever Kafka and InfluxDB do;
+that is the one to restart a container by.
+
+Exit codes: 0 it is, 1 it is not, or it can't be asked, 2 wrong usage
+
+Examples:
+  sluice health
+  sluice health --live --url https://connect:8083 --ca-file ca.pem")]
+    Health(HealthArgs),
     /// Bring connectors to what files say: shows the difference and changes only what differs.
     #[command(after_help = "\
 A file is .properties, flat .json, or Connect's {name, config}; it has to say the connector's name. A connector that is not there is made, one whose
@@ -136,6 +147,20 @@ pub enum Form {
     Text,
     /// For scripts: one JSON document.
     Json,
+}
+
+/// `sluice health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Where the worker is.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Whether the process turns, instead of whether every connector runs.
+    #[arg(long)]
+    pub live: bool,
+    /// How long the answer may take.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout_s: u64,
 }
 
 /// `sluice list`.

@@ -84,7 +84,10 @@ impl Reader {
     }
 
     fn check_prefix(&mut self, key: &Key, prefix: &str) {
-        let names: Vec<String> = self.given.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
+        // One with a row of its own is checked there.
+        let is_meant = |name: &&String| keys::find(self.table, name).is_some_and(|found| found.name == key.name);
+        let names: Vec<String> =
+            self.given.keys().filter(|name| name.starts_with(prefix)).filter(is_meant).cloned().collect();
         for name in names {
             if name.len() == prefix.len() {
                 self.problem(&name, "nothing comes after the last dot: a name belongs there");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod connector;
+mod doc;
 mod files;
 mod kafka_properties;
 mod listeners;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 
+use super::environment;
 use super::kafka::{self, Role};
 use super::keys::{self, WORKER};
 use super::listeners::ListenerConfig;
@@ -17,13 +18,21 @@ use super::providers::Providers;
 use super::read::{Given, Reader};
 use super::resolve::{Resolve, System};
 use super::rules::ConnectorRules;
+use crate::metrics::CertificateFile;
 
 /// Environment variables that begin with this are worker settings: `SLUICE_BOOTSTRAP_SERVERS` is `bootstrap.servers`.
 pub const ENV_PREFIX: &str = "SLUICE_";
 
-/// Variables with our prefix that are not the worker's: those of the tests, and those of the command line's own options.
-const OTHERS_ENV: [&str; 6] =
-    ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER", "SLUICE_URL", "SLUICE_USER", "SLUICE_PASSWORD"];
+/// Variables with our prefix that are not the worker's: those of the tests, of the command line's own options, and of a connector.
+const OTHERS_ENV: [&str; 7] = [
+    "SLUICE_TEST_",
+    "SLUICE_LOG_",
+    "SLUICE_WORKER",
+    "SLUICE_URL",
+    "SLUICE_USER",
+    "SLUICE_PASSWORD",
+    environment::CONNECTOR_PREFIX,
+];
 
 /// What stands before an ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
 const ED25519_SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
@@ -116,6 +125,22 @@ impl WorkerConfig {
     /// How long the stop of a task may take: `task.shutdown.graceful.timeout.ms` for its writes, and then it commits and leaves the group.
     pub fn stop_time(&self) -> Duration {
         self.shutdown_timeout + LEAVE_TIME
+    }
+
+    /// The files with certificates that the settings name: the listeners', and those for Kafka.
+    pub fn certificates(&self) -> Vec<CertificateFile> {
+        let listener = self.listeners.certificate.as_ref().map(|files| CertificateFile {
+            setting: "listeners.https.certificate.location",
+            path: files.certificate.clone(),
+            authorities: false,
+        });
+        let of_client = |(setting, authorities): (&'static str, bool)| {
+            let path = PathBuf::from(self.client.get(setting)?);
+            Some(CertificateFile { setting, path, authorities })
+        };
+        let for_kafka =
+            [("ssl.certificate.location", false), ("ssl.ca.location", true)].into_iter().filter_map(of_client);
+        listener.into_iter().chain(for_kafka).collect()
     }
 
     /// Where Kafka is; needed to run, not to validate.

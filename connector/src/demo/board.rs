@@ -12,8 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::feed;
 use super::freshness::{Freshness, Totals, Window};
+use crate::feed::rank;
 use seen::Seen;
 
 mod seen;
@@ -189,7 +189,7 @@ impl Board {
         let account = self.account();
         let book = self.lock();
         let mut symbols: Vec<_> = book.series.iter().map(|(name, series)| series.snapshot(name)).collect();
-        symbols.sort_by_key(|symbol| feed::rank(&symbol.symbol));
+        symbols.sort_by_key(|symbol| rank(&symbol.symbol));
         Snapshot {
             elapsed_s: seconds_between(self.started_ns, now_ns),
             sent: self.sent.load(Ordering::Relaxed),

@@ -1,4 +1,4 @@
-//! The demo's price feed: a seeded random walk over 16 symbols, written to Kafka as `BTC-USD,67412.35` from a thread of its own.
+//! The demo's price feed: what `sluice feed` sends, from a thread of its own, and no faster than the demo's Kafka can hand it out.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -16,17 +16,7 @@ use tokio::sync::oneshot;
 
 use super::board::{Board, fingerprint};
 use super::broker::{BACKLOG_MAX, BATCH_PADDING_BYTES, PADDED_BACKLOG_MAX};
-
-mod walk;
-
-pub(crate) use walk::{SYMBOLS, Walk, rank};
-
-/// The furthest the feed may be behind its rate and still catch up: enough for a late wake-up, too little for a visible burst.
-const CATCH_UP_MAX: Duration = Duration::from_millis(50);
-
-/// Prices are sent in bursts this far apart or farther, each a batch per partition. Longer would be seen in the live view, and
-/// shorter would make more batches than the mock broker, which hands out one per fetch, can keep up with.
-const TICK: Duration = Duration::from_millis(10);
+use crate::feed::{Pace, SYMBOLS, Walk};
 
 /// Pause before looking again whether the connector has caught up, or the producer's queue has room.
 const NAP: Duration = Duration::from_millis(1);
@@ -123,7 +113,7 @@ impl Feed {
             producer,
             topic: topic.to_owned(),
             walk,
-            interval: Duration::from_secs(1) / rate.get(),
+            pace: Pace::new(rate, Instant::now()),
             board,
             stop: Arc::clone(&stop),
             sent: Sent::default(),
@@ -169,7 +159,7 @@ struct Loop {
     producer: ThreadedProducer<Acknowledged>,
     topic: String,
     walk: Walk,
-    interval: Duration,
+    pace: Pace,
     board: Arc<Board>,
     stop: Arc<AtomicBool>,
     sent: Sent,
@@ -184,25 +174,20 @@ struct Loop {
 
 impl Loop {
     fn run(&mut self) -> Result<Sent, FeedError> {
-        let mut due = Instant::now();
-        let mut tick = due;
         while !self.stop.load(Ordering::Relaxed) {
             let now = Instant::now();
-            let next = due.max(tick);
             if self.is_held() {
-                due = now;
+                self.pace.hold(now);
                 std::thread::park_timeout(NAP);
-            } else if now < next {
-                std::thread::park_timeout(next - now);
+            } else if let Some(rest) = self.pace.rest(now) {
+                std::thread::park_timeout(rest);
             } else {
-                tick = now + TICK;
                 let behind = self.under_way() > PADDED_BACKLOG_MAX;
                 self.padded.fill(behind);
-                while due <= now && !self.is_held() {
+                while !self.is_held() && self.pace.take(now) {
                     self.send()?;
-                    due += self.interval;
                 }
-                due = due.max(now.checked_sub(CATCH_UP_MAX).unwrap_or(now));
+                self.pace.end(now);
             }
         }
         let flushed = self.producer.flush(FLUSH_MAX);

@@ -103,7 +103,7 @@ async fn transfer(fault: Fault, rate: u32, prices: u64) -> Summary {
     };
     let connector = connect(inputs, fault).await.unwrap();
     let rate = NonZeroU32::new(rate).unwrap();
-    let walk = Walk::new(7, rate);
+    let walk = Walk::new(7, rate, SYMBOLS.len());
     let feed = Feed::start(broker.bootstrap(), TOPIC, PARTITIONS, walk, rate, Arc::clone(&board)).unwrap();
     board.arrived(prices).await;
     let sent = spawn_blocking(|| feed.stop()).await.unwrap().unwrap();

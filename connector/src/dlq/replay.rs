@@ -52,7 +52,7 @@ struct Replay<'a, W> {
 
 /// Replays the letters of a connector. Gives back whether all that were taken are done.
 pub(super) async fn run(args: &ReplayArgs, out: &mut impl Write) -> Result<bool, DlqError> {
-    let worker = validate::read_worker(&args.worker)?;
+    let worker = validate::read_client(&args.worker)?;
     let mut connector = validate::read_connector(&args.connector, &worker.plugin_path, &worker.rules)?.config;
     let path = || args.connector.clone();
     let source = Source::of(&worker, &connector).ok_or_else(|| DlqError::NoTopic { path: path() })?;

@@ -66,6 +66,8 @@ pub(crate) struct TaskSeries {
     pub(crate) freshness: Histogram,
     pub(crate) stages: [Histogram; Stage::ALL.len()],
     pub(crate) cuts: [Count; CutBy::ALL.len()],
+    /// Seconds since 1970; 0: InfluxDB has shown none.
+    pub(crate) influx_certificate: AtomicU64,
     pub(crate) transform_memory_bytes: AtomicU64,
     /// Digest and name of the module that runs.
     pub(crate) transform: Mutex<Option<(String, String)>>,
@@ -123,6 +125,7 @@ impl TaskSeries {
             freshness: Histogram::new(FRESHNESS_BOUNDS),
             stages: std::array::from_fn(|_| Histogram::new(STAGE_BOUNDS)),
             cuts: Default::default(),
+            influx_certificate: AtomicU64::new(0),
             transform_memory_bytes: AtomicU64::new(0),
             transform: Mutex::default(),
             commits_ok: Count::default(),

@@ -84,6 +84,18 @@ const TASK_ROWS: &[TaskRow] = &[
     task(gauge("sluice_write_requests_in_flight", "Write requests sent and not answered yet."), |t, out| {
         out.float(t.requests_in_flight.load(Relaxed) as f64);
     }),
+    task(
+        gauge(
+            "sluice_influx_certificate_expiry_timestamp_seconds",
+            "When the certificate ends that InfluxDB showed at the latest write, in seconds since 1970; only with https.",
+        ),
+        |t, out| {
+            let not_after = t.influx_certificate.load(Relaxed);
+            if not_after > 0 {
+                out.value(not_after);
+            }
+        },
+    ),
     task(counter("sluice_retries_total", "Write requests sent once more after a failure."), |t, out| {
         out.value(t.retries.get());
     }),

@@ -26,6 +26,8 @@ pub(super) struct Assigned {
     is_reset: bool,
     /// The timestamp of the newest record that is acknowledged, milliseconds since 1970.
     acknowledged_ms: Option<i64>,
+    /// Where it ends, while nothing is fetched of it.
+    end: Option<i64>,
 }
 
 /// All partitions of a task, by the source's slots.
@@ -70,6 +72,7 @@ impl Assignment {
                 ledger: Ledger::default(),
                 is_reset: false,
                 acknowledged_ms: None,
+                end: None,
             });
         }
         metrics.partitions(self.len());
@@ -228,12 +231,24 @@ impl Assignment {
         }
     }
 
+    /// Notes where a partition ends of which nothing is fetched.
+    pub(super) fn ends_at(&mut self, partition: &TopicPartition, end: i64) {
+        if let Some(assigned) = self.slots.iter_mut().flatten().find(|assigned| assigned.partition == *partition) {
+            assigned.end = Some(end);
+        }
+    }
+
+    /// Fetches tell of the ends again.
+    pub(super) fn forget_ends(&mut self) {
+        self.slots.iter_mut().flatten().for_each(|assigned| assigned.end = None);
+    }
+
     /// Lag in records: what is in the partition and not decided. In seconds: the age of the newest record that is
     /// acknowledged, while there are others behind it.
     pub(super) fn measure_lag(&self, now_ms: i64, source: &KafkaSource) {
         let positions = source.positions();
         for assigned in self.slots.iter().flatten() {
-            let Some(end) = source.end_offset(&assigned.partition) else { continue };
+            let Some(end) = source.end_offset(&assigned.partition).max(assigned.end) else { continue };
             if let Some(&position) = positions.get(&assigned.partition) {
                 assigned.metrics.unread(u64::try_from(end - position).unwrap_or(0));
             }
@@ -268,7 +283,7 @@ impl Assigned {
     }
 
     fn begin_chain(&mut self, generation: u64) {
-        (self.generation, self.ledger, self.acknowledged_ms) = (generation, Ledger::default(), None);
+        (self.generation, self.ledger, self.acknowledged_ms, self.end) = (generation, Ledger::default(), None, None);
     }
 
     fn broken(&self, source: crate::commit::LedgerError) -> TaskError {

@@ -19,7 +19,7 @@ const LOOKS: u32 = 3;
 pub(super) struct Watchdog {
     /// `stall.timeout.ms`; `None` if it is off.
     timeout: Option<Duration>,
-    observer: Observer,
+    observer: Observer<Reach>,
     seen: HashMap<TopicPartition, Seen>,
     next_look: Instant,
     /// The consumer was replaced for this one, which has not moved since.
@@ -46,7 +46,7 @@ struct Stall {
 // === impl Watchdog ===
 
 impl Watchdog {
-    pub(super) fn new(timeout: Option<Duration>, observer: Observer, now: Instant) -> Self {
+    pub(super) fn new(timeout: Option<Duration>, observer: Observer<Reach>, now: Instant) -> Self {
         Self { timeout, observer, seen: HashMap::new(), next_look: now, stalled: None }
     }
 
@@ -172,7 +172,7 @@ mod tests {
         ];
         let connector = ConnectorConfig::check(&map(&least)).unwrap().config;
         let worker = WorkerConfig::check(&map(&[("bootstrap.servers", "localhost:1")]), [], &map(&[])).unwrap().config;
-        Watchdog::new(Some(TIMEOUT), Observer::new(&worker, &connector), now)
+        Watchdog::new(Some(TIMEOUT), Observer::of_reaches(&worker, &connector), now)
     }
 
     fn t(partition: i32) -> TopicPartition {

@@ -16,21 +16,22 @@ mod transport;
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::tls::TlsInfo;
 use reqwest::{Client, Response};
 
 use self::request::Requests;
 use super::detect::{DetectError, Detected, Identity, classify, describe};
 use super::verdict::{Answer, Verdict, excerpt, judge, judge_failure};
 use crate::config::{Compression, InfluxConfig, Product};
-use crate::http;
 use crate::retry::retry_after;
+use crate::{certificate, http};
 
 /// How much of an answer is read, in bytes. More, and a server that echoes bad lines fills our memory; less, and the list of bad lines
 /// of an ordinary answer is cut.
@@ -52,6 +53,8 @@ pub struct InfluxClient {
     /// The server refused a compressed body: it gets none any more.
     gzip_refused: AtomicBool,
     limits: transport::Limits,
+    /// When the server's certificate ends, in seconds since 1970; 0: it has shown none.
+    certificate_ends: AtomicU64,
 }
 
 /// Why there can be no client for these settings.
@@ -122,7 +125,14 @@ impl InfluxClient {
             Compression::Gzip => true,
         };
         let limits = transport::Limits { connect: config.connect_timeout, request: config.request_timeout };
-        Ok(Self { http, requests, compress, gzip_refused: AtomicBool::new(false), limits })
+        Ok(Self {
+            http,
+            requests,
+            compress,
+            gzip_refused: AtomicBool::new(false),
+            limits,
+            certificate_ends: AtomicU64::new(0),
+        })
     }
 
     /// Asks the server who it is: `GET /ping`, and where that does not tell, an empty write.
@@ -183,6 +193,11 @@ impl InfluxClient {
         }
     }
 
+    /// When the certificate that the server showed last ends, in seconds since 1970. None: there was none, or it was not read.
+    pub fn certificate_ends(&self) -> Option<u64> {
+        Some(self.certificate_ends.load(Ordering::Relaxed)).filter(|ends| *ends > 0)
+    }
+
     /// The body compressed, if it is to be.
     async fn compressed(&self, body: &Bytes) -> Option<Bytes> {
         if !self.compress || body.len() <= GZIP_MIN || self.gzip_refused.load(Ordering::Relaxed) {
@@ -203,6 +218,9 @@ impl InfluxClient {
             let (failure, reason) = transport::failure(&error, self.limits);
             judge_failure(failure, reason)
         })?;
+        if let Some(shown) = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate) {
+            self.certificate_ends.store(certificate::not_after(shown).unwrap_or(0), Ordering::Relaxed);
+        }
         let status = response.status().as_u16();
         let headers = response.headers();
         let retry_after = text(headers, RETRY_AFTER).and_then(|value| retry_after(&value, SystemTime::now()));

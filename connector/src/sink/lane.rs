@@ -243,7 +243,11 @@ impl Shared {
     async fn write(&self, product: Product, body: Bytes) -> Verdict {
         let _in_flight = self.metrics.request_in_flight();
         let sent = Instant::now();
-        let verdict = self.client.client().write(product, body).await;
+        let client = self.client.client();
+        let verdict = client.write(product, body).await;
+        if let Some(ends) = client.certificate_ends() {
+            self.metrics.influx_certificate(ends);
+        }
         self.metrics.stage(Stage::Sink, sent.elapsed());
         self.metrics.request(match verdict {
             Verdict::Done => RequestOutcome::Done,

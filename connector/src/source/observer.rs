@@ -42,27 +42,44 @@ pub struct Reach {
 /// Partitions, each with the offset after the last record taken of it, if there was one.
 pub type Questions = Vec<(TopicPartition, Option<i64>)>;
 
-/// A client beside the group.
-pub struct Observer {
+/// What is asked of a client: of each partition an answer, without those that no broker told of. Told whether a partition without an
+/// offset is read from its first record.
+type Look<A> = fn(&BaseConsumer, Questions, bool) -> Vec<(TopicPartition, A)>;
+
+/// A client beside the group that gives answers of this kind.
+pub struct Observer<A> {
     settings: ClientConfig,
-    /// Whether a partition without an offset is read from its first record.
     from_first: bool,
     client: Arc<Mutex<Option<BaseConsumer>>>,
-    answer: Option<Receiver<Vec<(TopicPartition, Reach)>>>,
+    look: Look<A>,
+    answer: Option<Receiver<Vec<(TopicPartition, A)>>>,
 }
 
 // === impl Observer ===
 
-impl Observer {
-    /// Connects to nothing before the first question.
-    pub fn new(worker: &WorkerConfig, connector: &ConnectorConfig) -> Self {
+impl Observer<Reach> {
+    /// Tells how far partitions reach and whether there is something to read. Connects to nothing before the first question.
+    pub fn of_reaches(worker: &WorkerConfig, connector: &ConnectorConfig) -> Self {
+        Self::new(worker, connector, reaches)
+    }
+}
+
+impl Observer<i64> {
+    /// Tells the offset after the last record of partitions, and nothing else. Connects to nothing before the first question.
+    pub fn of_ends(worker: &WorkerConfig, connector: &ConnectorConfig) -> Self {
+        Self::new(worker, connector, ends)
+    }
+}
+
+impl<A: Send + 'static> Observer<A> {
+    fn new(worker: &WorkerConfig, connector: &ConnectorConfig, look: Look<A>) -> Self {
         // Of the brokers and the group that the tasks ask; the group is not joined.
         let mut settings = settings::outsider(worker, connector, &format!("connector-observer-{}", connector.name));
         for (key, value) in OWN {
             settings.set(*key, *value);
         }
         let from_first = matches!(settings::beginning(connector), Some(Offset::Offset(_)));
-        Self { settings, from_first, client: Arc::default(), answer: None }
+        Self { settings, from_first, client: Arc::default(), look, answer: None }
     }
 
     /// Asks on a thread of `runtime`'s, unless the last question is not answered yet.
@@ -72,32 +89,42 @@ impl Observer {
         }
         let (answer, receiver) = sync_channel(1);
         let (client, settings, from_first) = (Arc::clone(&self.client), self.settings.clone(), self.from_first);
+        let look = self.look;
         self.answer = Some(receiver);
         drop(runtime.spawn_blocking(move || {
             let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
             if client.is_none() {
                 *client = settings.create().ok();
             }
-            let reached = client.as_ref().map(|client| reaches(client, partitions, from_first));
+            let reached = client.as_ref().map(|client| look(client, partitions, from_first));
             // Nobody waits only if the task has ended.
             let _ = answer.send(reached.unwrap_or_default());
         }));
     }
 
     /// The answer, once it is there; without the partitions that no broker told of.
-    pub fn answer(&mut self) -> Option<Vec<(TopicPartition, Reach)>> {
+    pub fn answer(&mut self) -> Option<Vec<(TopicPartition, A)>> {
         let answer = self.answer.as_ref()?.try_recv();
-        if answer != Err(TryRecvError::Empty) {
+        if !matches!(answer, Err(TryRecvError::Empty)) {
             self.answer = None;
         }
         answer.ok()
     }
 }
 
-impl std::fmt::Debug for Observer {
+impl<A> std::fmt::Debug for Observer<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Observer").field("asks", &self.answer.is_some()).finish_non_exhaustive()
     }
+}
+
+fn ends(client: &BaseConsumer, partitions: Questions, _: bool) -> Vec<(TopicPartition, i64)> {
+    let end = |(partition, _): (TopicPartition, _)| {
+        let (_, end) = client.fetch_watermarks(&partition.topic, partition.partition, TIMEOUT).ok()?;
+        Some((partition, end))
+    };
+    // One that does not answer is no reason to wait for all others.
+    partitions.into_iter().map_while(end).collect()
 }
 
 fn reaches(client: &BaseConsumer, partitions: Questions, from_first: bool) -> Vec<(TopicPartition, Reach)> {

@@ -84,12 +84,13 @@ impl Engine {
 /// The compiler alone, as every engine of this program has it: what one has compiled the others can run.
 pub(super) fn compiler() -> wasmtime::Engine {
     let mut config = Config::new();
+    // Several memories stay allowed: what joins the parts of a composed component (jco makes such) reads one and writes another. What a
+    // guest may hold is counted over all of its memories.
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES)
         .memory_may_move(false)
-        .wasm_multi_memory(false)
         .wasm_memory64(false)
         .wasm_tail_call(false)
         .wasm_relaxed_simd(false);

@@ -48,6 +48,7 @@ fn environment_names_every_key_without_ambiguity() {
         ("SLUICE_TEST_KAFKA", "x"),
         ("SLUICE_LOG_LEVEL", "info"),
         ("SLUICE_CONNECTOR_NAME", "x"),
+        ("SLUICE_CONECTOR_NAME", "x"),
     ];
     let Checked { config, warnings } = worker(&[], &env, &[]).unwrap();
     assert_eq!(config.shutdown_timeout, Duration::from_millis(1));
@@ -58,7 +59,14 @@ fn environment_names_every_key_without_ambiguity() {
         ("sasl.password", "p"),
     ];
     assert_eq!(config.client, map(&expected));
-    assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["SLUICE_CONNECTOR_NAME"]);
+    assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["SLUICE_CONECTOR_NAME"]);
+}
+
+#[test]
+fn a_key_with_a_row_of_its_own_is_not_taken_for_one_of_connects_family() {
+    let set = [("metrics.listeners", "http://127.0.0.1:9404"), ("metrics.recording.level", "INFO")];
+    let Checked { warnings, .. } = worker(&set, &[], &[]).unwrap();
+    assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["metrics.recording.level"]);
 }
 
 #[test]

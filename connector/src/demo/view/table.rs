@@ -170,8 +170,8 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::super::super::board::Point;
-    use super::super::super::feed::SYMBOLS;
     use super::*;
+    use crate::feed::SYMBOLS;
 
     const SECOND: i64 = 1_000_000_000;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use prometheus::proto::MetricType;
 
 use super::super::family::Described;
-use super::super::{process, swaps, tables, worker};
+use super::super::{certificates, process, swaps, tables, worker};
 use super::*;
 
 /// Kafka Connect's metrics by their group and name in JMX: shown, or the reason for which it is not.
@@ -153,7 +153,7 @@ const HEAD: &str = "\
 # Metrics
 
 `GET /metrics` shows them in Prometheus' text format. This page is written from the code by a test
-(`SLUICE_WRITE_DOCS=1 cargo test -p sluice --lib metrics::tests::doc` writes it anew), and the same test fails when they differ.
+(`SLUICE_WRITE_DOCS=1 cargo test -p sluice --lib tests::doc` writes it anew), and the same test fails when they differ.
 
 A series is shown as long as what it is about is there: those of a partition until it is revoked, those of a connector and its tasks until it is removed.
 A number that is not known yet is not shown, rather than shown as 0.
@@ -173,8 +173,15 @@ fn spelt(group: &str, name: &str) -> String {
 
 /// Every metric, by name.
 fn families() -> Vec<Described> {
-    let mut all =
-        [board::families(), process::families(), swaps::families(), tables::families(), worker::families()].concat();
+    let mut all = [
+        board::families(),
+        certificates::families(),
+        process::families(),
+        swaps::families(),
+        tables::families(),
+        worker::families(),
+    ]
+    .concat();
     all.sort_by_key(|described| described.family.name);
     all
 }
@@ -183,6 +190,7 @@ fn families() -> Vec<Described> {
 fn unit(name: &str) -> &'static str {
     const ENDS: &[(&str, &str)] = &[
         ("_start_time_seconds", "s since 1970"),
+        ("_timestamp_seconds", "s since 1970"),
         ("_seconds", "s"),
         ("_seconds_total", "s"),
         ("_bytes", "bytes"),
@@ -236,17 +244,7 @@ fn document() -> String {
 
 #[test]
 fn the_document_lists_every_metric() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/METRICS.md");
-    let text = document();
-    if std::env::var_os("SLUICE_WRITE_DOCS").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap();
-    assert!(
-        written == text,
-        "docs/METRICS.md is not what the code says; names are what dashboards hold to, so if the change is meant: \
-         SLUICE_WRITE_DOCS=1 cargo test -p sluice --lib metrics::tests::doc"
-    );
+    crate::docs::is_what_the_code_says("METRICS.md", &document());
 }
 
 #[test]
@@ -272,7 +270,11 @@ fn what_is_shown_is_what_is_described() {
     let connector = board.connector("prices", 1);
     connector.bound_memory(1);
     metrics.show_board(&board);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sink/influx/tests/localhost.pem");
+    let setting = "ssl.ca.location";
+    metrics.show_certificates(vec![CertificateFile { setting, path, authorities: true }]);
     let task = metrics.task("prices", 0);
+    task.influx_certificate(1);
     task.transform_info("sha256:00", "builtin:split-concat");
     let partition = task.partition("t", 0);
     partition.lag(1, 0.5);

@@ -1,4 +1,4 @@
-//! The prices: a random walk per symbol, the same for the same seed and rate.
+//! The prices: a random walk per symbol, the same for the same seed, rate and number of symbols.
 
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
@@ -16,7 +16,7 @@ const fn symbol(name: &'static str, start: f64, decimals: usize) -> Symbol {
     Symbol { name, start, decimals }
 }
 
-/// The symbols, by size of their market. Prices are made up near what they once were.
+/// The symbols, by size of their market: fewer are the first of them. Prices are made up near what they once were.
 pub(crate) const SYMBOLS: [Symbol; 16] = [
     symbol("BTC-USD", 67_412.35, 2),
     symbol("ETH-USD", 3_518.42, 2),
@@ -53,6 +53,7 @@ pub(crate) struct Walk {
     random: fastrand::Rng,
     /// Natural logarithm of price over start price.
     offsets: [f64; SYMBOLS.len()],
+    symbols: usize,
     opened: usize,
     step: f64,
     pull: f64,
@@ -61,12 +62,15 @@ pub(crate) struct Walk {
 // === impl Walk ===
 
 impl Walk {
-    /// `rate` is in prices per second over all symbols, so that the walk moves equally far in a second at any rate.
-    pub(crate) fn new(seed: u64, rate: NonZeroU32) -> Self {
-        let seconds_per_step = SYMBOLS.len() as f64 / f64::from(rate.get());
+    /// `rate` is in prices per second over all symbols, so that the walk moves equally far in a second at any rate. `symbols`: how many,
+    /// at least one, at most [`SYMBOLS`].
+    pub(crate) fn new(seed: u64, rate: NonZeroU32, symbols: usize) -> Self {
+        let symbols = symbols.clamp(1, SYMBOLS.len());
+        let seconds_per_step = symbols as f64 / f64::from(rate.get());
         Self {
             random: fastrand::Rng::with_seed(seed),
             offsets: [0.0; SYMBOLS.len()],
+            symbols,
             opened: 0,
             // A slow feed would make steps of half a minute; one second's worth is enough to see.
             step: VOLATILITY_PER_SQRT_SECOND * seconds_per_step.min(1.0).sqrt(),
@@ -76,11 +80,11 @@ impl Walk {
 
     /// Writes the next price to `text`, as `BTC-USD,67412.35`, and returns which symbol it is of.
     pub(crate) fn next_price(&mut self, text: &mut String) -> usize {
-        let index = if self.opened < SYMBOLS.len() {
+        let index = if self.opened < self.symbols {
             self.opened += 1;
             self.opened - 1
         } else {
-            let index = self.random.usize(..SYMBOLS.len());
+            let index = self.random.usize(..self.symbols);
             let noise = self.normal();
             self.offsets[index] += self.step * noise - self.pull * self.offsets[index];
             index
@@ -105,7 +109,7 @@ mod tests {
     use super::*;
 
     fn prices(seed: u64, rate: u32, number: usize) -> Vec<String> {
-        let mut walk = Walk::new(seed, NonZeroU32::new(rate).unwrap());
+        let mut walk = Walk::new(seed, NonZeroU32::new(rate).unwrap(), SYMBOLS.len());
         let mut text = String::new();
         let next = |_| {
             walk.next_price(&mut text);
@@ -129,6 +133,14 @@ mod tests {
             assert_eq!(name, symbol.name);
             assert_eq!(price.parse::<f64>().unwrap(), symbol.start);
         }
+    }
+
+    #[test]
+    fn fewer_symbols_are_the_first_ones() {
+        let mut walk = Walk::new(1, NonZeroU32::MIN, 3);
+        let mut text = String::new();
+        let seen: std::collections::BTreeSet<_> = (0..200).map(|_| walk.next_price(&mut text)).collect();
+        assert_eq!(seen, [0, 1, 2].into());
     }
 
     #[test]
