@@ -10,10 +10,12 @@ SHELL := bash
 LOCKED := $(if $(CI),--locked)
 # The guests are a workspace of their own and share one target folder inside ours.
 GUESTS := --manifest-path transforms/Cargo.toml --target-dir target/guests $(LOCKED)
+# So do the transforms of the examples.
+EXAMPLES := --manifest-path examples/Cargo.toml --target-dir target/guests $(LOCKED)
 WASM := --target wasm32-unknown-unknown
 COST := cargo run $(LOCKED) --config connector/benches/cost.toml --package sluice --example cost
 # Services that the user runs himself need no fetching (docker/local/README.md).
-SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,influxdb) $(if $(SLUICE_TEST_VICTORIA_METRICS),,victoria-metrics)
+SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,influxdb) $(if $(SLUICE_TEST_VICTORIA_METRICS),,victoria-metrics) prometheus
 # One of them alone: FUZZ_TARGET=points.
 FUZZ_TARGET ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FUZZ_SECONDS ?= 60
@@ -30,6 +32,7 @@ demo: setup ## live prices through the whole path, no service needed; options in
 test: setup setup-services ## everything, against real services that it fetches itself
 	$(if $(filter influxdb,$(SERVICES)),docker/local/test)
 	cargo test $(GUESTS) --workspace
+	cargo test $(EXAMPLES) --workspace
 	cargo test $(LOCKED) --workspace
 	$(COST)
 
@@ -52,11 +55,12 @@ soak: setup setup-services ## minutes of the model, the fuzz targets and the fau
 
 lint: setup ## formatting, clippy with warnings as errors, the project's own rules
 	scripts/check-source
-	for workspace in . transforms $(wildcard connector/tests/guests/*) connector/benches/identity $(wildcard fuzz); do \
+	for workspace in . transforms examples $(wildcard connector/tests/guests/*) connector/benches/identity $(wildcard fuzz); do \
 		[ ! -f $$workspace/Cargo.toml ] || cargo fmt --manifest-path $$workspace/Cargo.toml --all --check; \
 	done
 	cargo clippy $(GUESTS) --workspace --all-targets -- -D warnings
 	cargo clippy $(GUESTS) --workspace $(WASM) -- -D warnings
+	cargo clippy $(EXAMPLES) --workspace --all-targets -- -D warnings
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
 
 doc: setup ## API documentation, warnings as errors
@@ -75,8 +79,8 @@ fuzz: setup ## every fuzz target, or FUZZ_TARGET, for FUZZ_SECONDS each with a n
 		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
-services: setup-services ## Kafka, InfluxDB and VictoriaMetrics in the foreground, until Ctrl-C
-	docker/local/services run kafka influxdb victoria-metrics
+services: setup-services ## Kafka, InfluxDB, VictoriaMetrics and Prometheus in the foreground, until Ctrl-C
+	docker/local/services run kafka influxdb victoria-metrics prometheus
 
 setup:
 	@scripts/setup

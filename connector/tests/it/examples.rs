@@ -1,61 +1,63 @@
 //! Every folder of `examples/` does what its `expected.txt` says.
 
-use std::collections::BTreeMap;
+mod dead_letters;
+mod hot_swap;
+mod scene;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::support::influx::Database;
-use crate::support::kafka::Topic;
-use crate::support::points::Record;
-use crate::support::services;
-use crate::support::sluice::{BINARY, Sluice};
-use crate::support::wait::equal;
+use crate::support::swap::digest;
 
-/// The time of every sample record, as the examples' READMEs say: milliseconds since 1970.
-const SAMPLE_MS: i64 = 1_668_902_400_000;
+use scene::{Scene, root};
+
+/// Examples whose steps have a test of their own.
+const WITH_STEPS: [&str; 2] = ["dead-letters", "hot-swap"];
 
 fn folders() -> Vec<PathBuf> {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    let entries = fs::read_dir(&examples).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.is_dir()).collect()
+    let entries = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    // A user's own build may have left a target folder.
+    entries.filter(|path| path.is_dir() && !path.ends_with("target")).collect()
 }
 
-fn lines(file: &Path) -> Vec<String> {
-    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    text.lines().map(str::to_owned).collect()
-}
-
-/// The settings of an example's connector, as they are written.
-fn settings(file: &Path) -> BTreeMap<String, String> {
-    let settings = lines(file).into_iter().filter(|line| !line.starts_with('#'));
-    settings.filter_map(|line| line.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
-}
-
-fn run(folder: &Path) {
-    let name = folder.file_name().unwrap().to_str().unwrap();
-    let file = folder.join(format!("{name}.properties"));
-    let settings = settings(&file);
-    // The points' times depend on the topic's name, so here it is the example's own.
-    let topic = Topic::create_named(&settings["topics"], 1);
-    let database = Database::create_named(&settings["influx.database"]);
-    let record = |value: &String| Record::other(0, SAMPLE_MS, Some(value));
-    topic.produce(&lines(&folder.join("records.txt")).iter().map(record).collect::<Vec<_>>());
-    let mut expected = lines(&folder.join("expected.txt"));
-    expected.sort();
-
-    let mut command = Command::new(BINARY);
-    command.args(["--log-format", "json", "run", "--listeners", "http://127.0.0.1:0"]);
-    command.args(["--bootstrap-servers", services::kafka()]).arg(&file).env("INFLUXDB_URL", &database.url);
-    let mut sluice = Sluice::spawn(command, tempfile::tempdir().unwrap());
-    sluice.until(&format!("the points of {name}"), |_| equal(database.lines(), &expected));
-    sluice.stop();
-    topic.group(&settings["name"]).at_end().unwrap();
+fn name(folder: &Path) -> &str {
+    folder.file_name().unwrap().to_str().unwrap()
 }
 
 #[test]
 fn every_example_gives_its_expected_points() {
     let folders = folders();
-    assert!(!folders.is_empty());
-    folders.iter().for_each(|folder| run(folder));
+    let names: Vec<_> = folders.iter().map(|folder| name(folder)).collect();
+    assert!(WITH_STEPS.iter().all(|special| names.contains(special)), "{names:?}");
+    let table = fs::read_to_string(root().join("examples/README.md")).unwrap();
+    for name in &names {
+        assert!(table.contains(&format!("| [{name}]({name}) | ")), "{name} is missing in examples/README.md");
+    }
+    for name in names.iter().filter(|name| !WITH_STEPS.contains(name)) {
+        let scene = Scene::new(name);
+        scene.produce("records.txt");
+        let mut sluice = scene.start();
+        scene.gives(&mut sluice);
+        sluice.stop();
+        assert_eq!(scene.at_end(), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn a_module_that_is_kept_is_made_from_the_sources_beside_it() {
+    let kept = folders().into_iter().filter(|folder| folder.join(format!("{}.wasm", name(folder))).exists());
+    let kept: Vec<_> = kept.collect();
+    assert!(!kept.is_empty());
+    for folder in kept {
+        let list = fs::read_to_string(folder.join("sources.sha256")).unwrap();
+        for line in list.lines() {
+            let (sum, file) = line.split_once("  ").unwrap();
+            assert_eq!(
+                digest(&fs::read(folder.join(file)).unwrap()),
+                sum,
+                "{file} has changed since examples/{} was built: run the script `build` there",
+                name(&folder)
+            );
+        }
+    }
 }

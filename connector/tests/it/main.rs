@@ -5,17 +5,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod alerts;
 mod bad_input;
 mod cli_rest;
 mod cli_try;
 mod clients;
 mod commands;
 mod compaction;
+mod dashboards;
 mod dead_letters;
 mod delivery;
 mod dlq;
+mod docs;
+mod environment;
 mod examples;
 mod faults;
+mod feed;
 mod gates;
 mod golden;
 mod group;

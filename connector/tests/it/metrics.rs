@@ -6,9 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::support::http;
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
-use crate::support::points::Record;
+use crate::support::points::{Record, feed};
 use crate::support::services;
 use crate::support::sluice::{Connector, Sluice};
+use crate::support::wait::equal;
+use crate::support::worker;
 
 const NUM_PRICES: usize = 5_000;
 const NUM_TOMBSTONES: usize = 10;
@@ -67,6 +69,26 @@ fn metrics_add_up_after_a_run() {
     }
     assert_eq!(sum("sluice_transform_info", &["digest=\""]), 1.0);
     assert!(sum("sluice_transform_memory_bytes", &[]) >= 65_536.0);
+    sluice.stop();
+}
+
+#[test]
+fn the_lag_of_a_paused_connector_grows_with_its_topic() {
+    let topic = Topic::create("pausedlag", 2);
+    let database = Database::create("pausedlag");
+    let connector = Connector::new(&topic, "m").into_database(&database);
+    let mut sluice = Sluice::start(&[&connector]);
+    topic.produce(&feed(100, 10, |number| ((number % 2) as i32, "BTC-USD")));
+    let group = topic.group(&connector.name);
+    sluice.until("everything to be committed", |_| group.at_end());
+    worker::tell(&sluice, &connector, "pause");
+    worker::until_states(&sluice, &connector, "PAUSED: PAUSED");
+    topic.produce(&feed(700, 10, |number| ((number % 2) as i32, "BTC-USD")));
+    let lag = |sluice: &Sluice| sluice.metrics().sum("sluice_lag_records", &[]);
+    sluice.until("the lag to be known", |sluice| equal(lag(sluice), &700.0));
+    worker::tell(&sluice, &connector, "resume");
+    sluice.until("the lag to be gone", |sluice| equal(lag(sluice), &0.0));
+    sluice.until("everything to be committed", |_| group.at_end());
     sluice.stop();
 }
 

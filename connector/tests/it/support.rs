@@ -8,6 +8,7 @@ pub(crate) mod letters;
 pub(crate) mod metrics;
 pub(crate) mod own;
 pub(crate) mod points;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod scripted_influx;
 pub(crate) mod services;

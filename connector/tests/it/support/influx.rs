@@ -75,15 +75,15 @@ impl Database {
         let mut lines = Vec::new();
         let result = self.query("SELECT * FROM /.*/ GROUP BY *");
         for series in result["series"].as_array().into_iter().flatten() {
-            let tags = series["tags"].as_object().into_iter().flatten();
+            // The tags of all measurements; one that a series does not have is empty.
+            let tags = series["tags"].as_object().into_iter().flatten().filter(|(_, value)| *value != "");
             let tags: String = tags.map(|(tag, value)| format!(",{tag}={}", value.as_str().unwrap())).collect();
             let head = format!("{}{tags}", series["name"].as_str().unwrap());
             let columns = series["columns"].as_array().unwrap();
             for row in series["values"].as_array().unwrap() {
                 let fields = columns.iter().zip(row.as_array().unwrap()).skip(1).filter(|(_, value)| !value.is_null());
-                let field = |(field, value): (&Value, &Value)| {
-                    format!("{}={}", field.as_str().unwrap(), value.as_f64().unwrap())
-                };
+                let field =
+                    |(field, value): (&Value, &Value)| format!("{}={}", field.as_str().unwrap(), field_text(value));
                 let fields: Vec<_> = fields.map(field).collect();
                 lines.push(format!("{head} {} {}", fields.join(","), row[0]));
             }
@@ -145,4 +145,9 @@ impl Drop for Database {
         // Best effort: its server may be one that the test has killed.
         let _ = self.try_command("DROP DATABASE");
     }
+}
+
+/// A field's value as line protocol has it. JSON escapes what line protocol does in a string, and in the same way.
+fn field_text(value: &Value) -> String {
+    value.as_f64().map_or_else(|| value.to_string(), |number| number.to_string())
 }

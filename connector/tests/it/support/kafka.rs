@@ -82,6 +82,11 @@ impl Topic {
         topic
     }
 
+    /// A topic that somebody else makes, deleted with this.
+    pub(crate) fn named(name: &str, partitions: i32) -> Self {
+        Self::unmade(services::kafka(), name, partitions, false)
+    }
+
     /// A new topic in the Kafka at `kafka`, `host:port`.
     pub(crate) fn create_on(kafka: &str, test: &str, partitions: i32) -> Self {
         let topic = Self::unmade(kafka, &unique(test), partitions, true);

@@ -1,0 +1,121 @@
+//! `sluice feed`: prices and files into a real topic, none lost, none twice.
+
+use std::fs;
+use std::process::Command;
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::commands::run;
+use crate::support::kafka::{self, Topic, unique};
+use crate::support::services;
+use crate::support::sluice::{BINARY, Sluice};
+use crate::support::wait::{DEADLINE, equal, until};
+
+/// A record of a topic: key, value, timestamp.
+type Sent = (Option<String>, String, i64);
+
+/// Everything in a topic's partitions, in their order.
+fn records(topic: &Topic) -> Vec<Vec<Sent>> {
+    let consumer = kafka::consumer(services::kafka(), "feed");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let read = |partition: i32| {
+        let (low, high) = consumer.fetch_watermarks(&topic.name, partition, DEADLINE).unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&topic.name, partition, Offset::Offset(low)).unwrap();
+        consumer.assign(&list).unwrap();
+        let mut all = Vec::new();
+        while (all.len() as i64) < high - low {
+            let record = until("the next record", || consumer.poll(DEADLINE).ok_or("none yet")).unwrap();
+            let time = record.timestamp().to_millis().unwrap();
+            all.push((record.key().map(text), text(record.payload().unwrap()), time));
+        }
+        all
+    };
+    (0..topic.partitions).map(read).collect()
+}
+
+#[test]
+fn prices_are_sent_to_a_topic_that_it_makes_and_a_symbol_stays_in_its_partition() {
+    let name = unique("feed-prices");
+    let arguments = ["feed", "--bootstrap-servers", services::kafka(), "--topic", &name, "--partitions", "3"];
+    let topic = Topic::named(&name, 3);
+    let walk = ["--rate", "100000", "--symbols", "4", "--seed", "7", "--count", "5000"];
+    for round in 1..=2 {
+        let ended = run(&[&arguments[..], &walk].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.contains("sent 5000 records in"), "{ended:?}");
+        let partitions = records(&topic);
+        assert_eq!(partitions.iter().map(Vec::len).sum::<usize>(), 5000 * round);
+        for (key, value, _) in partitions.iter().flatten() {
+            assert_eq!(value.split_once(',').map(|(symbol, _)| symbol), key.as_deref());
+        }
+        let of = |partition: &Vec<Sent>| {
+            partition.iter().filter_map(|(key, ..)| key.clone()).collect::<std::collections::BTreeSet<_>>()
+        };
+        let symbols: Vec<_> = partitions.iter().flat_map(of).collect();
+        assert_eq!(symbols.len(), 4, "a symbol is in two partitions: {symbols:?}");
+        // The same seed gives the same prices.
+        let halves = partitions.iter().filter(|_| round == 2).all(|all| {
+            let (first, second) = all.split_at(all.len() / 2);
+            first.iter().map(|sent| &sent.1).eq(second.iter().map(|sent| &sent.1))
+        });
+        assert!(halves);
+    }
+}
+
+#[test]
+fn the_lines_of_a_file_are_sent_in_their_order() {
+    let topic = Topic::create("feed-file", 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("values.csv");
+    fs::write(&file, "a,1\nb,2\n\nc\n").unwrap();
+    let feed = |more: &[&str]| {
+        let kafka = services::kafka();
+        let arguments =
+            ["feed", "--bootstrap-servers", kafka, "--topic", &topic.name, "--file", file.to_str().unwrap()];
+        let ended = run(&[&arguments[..], more].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    };
+    feed(&["--key-separator", ",", "--timestamp-ms", "1668902400000"]);
+    feed(&["--repeat", "--count", "6"]);
+    let all = records(&topic).remove(0);
+    let expected = [("a", "a,1"), ("b", "b,2"), ("", ""), ("c", "c")];
+    let with_keys: Vec<_> = all[..4].iter().map(|(key, value, _)| (key.as_deref().unwrap(), value.as_str())).collect();
+    assert_eq!(with_keys, expected);
+    assert!(all[..4].iter().all(|(.., time)| *time == 1_668_902_400_000));
+    let repeated: Vec<_> = all[4..].iter().map(|(key, value, _)| (key.as_deref(), value.as_str())).collect();
+    assert_eq!(repeated, ["a,1", "b,2", "", "c", "a,1", "b,2"].map(|value| (None, value)));
+}
+
+#[test]
+fn a_feed_without_end_ends_well_when_it_is_asked_to() {
+    let topic = Topic::create("feed-stop", 1);
+    let mut command = Command::new(BINARY);
+    command.args(["feed", "--bootstrap-servers", services::kafka(), "--topic", &topic.name, "--rate", "1000"]);
+    let mut feed = Sluice::spawn(command, tempfile::tempdir().unwrap());
+    feed.until("prices", |_| if topic.end_offsets()[&0] > 100 { Ok(()) } else { Err(topic.end_offsets()) });
+    feed.terminate();
+    assert_eq!(feed.wait(), Some(0), "{}", feed.log());
+}
+
+#[test]
+fn what_can_not_be_sent_is_told() {
+    let kafka = services::kafka();
+    let missing = run(&["feed", "--bootstrap-servers", kafka, "--topic", "t", "--file", "no-such-file"]);
+    assert!(
+        missing.code == Some(2) && missing.stderr.contains("could not read records from no-such-file"),
+        "{missing:?}"
+    );
+    let nowhere = run(&["feed", "--topic", "t"]);
+    assert!(nowhere.code == Some(2) && nowhere.stderr.contains("bootstrap.servers"), "{nowhere:?}");
+    let topic = Topic::create_with("feed-large", 1, &[("max.message.bytes", "1000")]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large");
+    fs::write(&file, "x".repeat(5_000)).unwrap();
+    let large = run(&["feed", "--bootstrap-servers", kafka, "--topic", &topic.name, "--file", file.to_str().unwrap()]);
+    assert_eq!(large.code, Some(1), "{large:?}");
+    assert!(large.stderr.contains(&topic.name) && large.stderr.contains("did not take"), "{large:?}");
+    equal(topic.end_offsets()[&0], &0).unwrap();
+}
