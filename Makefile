@@ -30,6 +30,7 @@ demo: setup ## live prices through the whole path, no service needed; options in
 	cargo run $(LOCKED) --package sluice -- demo $(DEMO_ARGS)
 
 test: setup setup-services ## everything, against real services that it fetches itself
+	docker/check/run
 	$(if $(filter influxdb,$(SERVICES)),docker/local/test)
 	cargo test $(GUESTS) --workspace
 	cargo test $(EXAMPLES) --workspace

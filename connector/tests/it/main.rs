@@ -12,6 +12,7 @@ mod cli_try;
 mod clients;
 mod commands;
 mod compaction;
+mod container;
 mod dashboards;
 mod dead_letters;
 mod delivery;
