@@ -6,14 +6,13 @@
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use thiserror::Error;
 use tokio::runtime::Handle;
 
@@ -22,10 +21,12 @@ use crate::config::WorkerConfig;
 use crate::source::settings;
 use crate::validate::{self, WorkerError};
 
+mod acknowledged;
 mod pace;
 mod records;
 mod walk;
 
+pub(crate) use acknowledged::Acknowledged;
 pub(crate) use pace::Pace;
 use records::{Lines, Records};
 pub(crate) use walk::{SYMBOLS, Walk, rank};
@@ -121,13 +122,6 @@ pub enum FeedError {
     /// The summary can't be printed.
     #[error("could not write to standard output")]
     Print(#[from] io::Error),
-}
-
-/// Counts what the brokers acknowledged, and keeps the first refusal.
-#[derive(Debug, Default)]
-struct Acknowledged {
-    records: AtomicU64,
-    refused: Mutex<Option<RDKafkaErrorCode>>,
 }
 
 /// A feed that sends.
@@ -301,7 +295,7 @@ impl Feed {
         if let Some(reason) = self.producer.context().refused() {
             return Err(FeedError::Refused { which: A_RECORD.to_owned(), topic: self.topic, reason });
         }
-        let acknowledged = self.producer.context().records.load(Ordering::Relaxed);
+        let acknowledged = self.producer.context().records();
         if flushed.is_err() || acknowledged != self.sent {
             let (topic, brokers, sent) = (self.topic, self.brokers, self.sent);
             return Err(FeedError::Unacknowledged { topic, brokers, acknowledged, sent });
@@ -321,30 +315,4 @@ impl Feed {
 enum Sending {
     Read(io::Error),
     Refused(String, RDKafkaErrorCode),
-}
-
-// === impl Acknowledged ===
-
-impl Acknowledged {
-    fn refused(&self) -> Option<RDKafkaErrorCode> {
-        *self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for Acknowledged {}
-
-impl ProducerContext for Acknowledged {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        match result {
-            Ok(_) => {
-                self.records.fetch_add(1, Ordering::Relaxed);
-            }
-            Err((error, _)) => {
-                let reason = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(reason);
-            }
-        }
-    }
 }

@@ -98,16 +98,17 @@ impl KafkaSource {
     ///
     /// # Errors
     ///
-    /// If no broker answered in that time.
+    /// If no broker answered in that time, or this client may not know ([`is_denied`]).
     pub fn topic_exists(&self, topic: &str) -> KafkaResult<bool> {
+        use RDKafkaErrorCode::{InvalidTopic, TopicAuthorizationFailed, UnknownTopicOrPartition};
         let metadata = self.consumer.fetch_metadata(Some(topic), QUESTION_TIMEOUT)?;
-        let missing = |topic: &rdkafka::metadata::MetadataTopic| {
-            topic.error().is_some_and(|error| {
-                RDKafkaErrorCode::from(error) == RDKafkaErrorCode::UnknownTopicOrPartition
-                    || RDKafkaErrorCode::from(error) == RDKafkaErrorCode::InvalidTopic
-            })
-        };
-        Ok(!metadata.topics().iter().any(missing))
+        let told = metadata.topics().iter().find_map(|topic| topic.error()).map(RDKafkaErrorCode::from);
+        match told {
+            Some(UnknownTopicOrPartition | InvalidTopic) => Ok(false),
+            Some(TopicAuthorizationFailed) => Err(KafkaError::MetadataFetch(TopicAuthorizationFailed)),
+            // There is one, which for the moment has no leader or the like.
+            Some(_) | None => Ok(true),
+        }
     }
 
     /// Whether a broker answers, and lets this client in. Waits half a second at the most.
@@ -372,6 +373,11 @@ pub fn is_refusal(error: &KafkaError) -> bool {
                 | GroupAuthorizationFailed
         )
     )
+}
+
+/// Whether brokers answer, and keep from this client what it asked for.
+pub fn is_denied(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed)
 }
 
 /// Whether an error means that brokers can't be reached at the moment, rather than that something is wrong.

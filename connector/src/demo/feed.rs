@@ -2,21 +2,20 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use tokio::sync::oneshot;
 
 use super::board::{Board, fingerprint};
 use super::broker::{BACKLOG_MAX, BATCH_PADDING_BYTES, PADDED_BACKLOG_MAX};
-use crate::feed::{Pace, SYMBOLS, Walk};
+use crate::feed::{Acknowledged, Pace, SYMBOLS, Walk};
 
 /// Pause before looking again whether the connector has caught up, or the producer's queue has room.
 const NAP: Duration = Duration::from_millis(1);
@@ -79,10 +78,6 @@ pub enum FeedError {
     #[error("the demo's price feed panicked; the message is above, please report it")]
     Panicked,
 }
-
-/// Counts what the broker acknowledged.
-#[derive(Debug, Default)]
-struct Acknowledged(AtomicU64);
 
 // === impl Feed ===
 
@@ -191,7 +186,7 @@ impl Loop {
             }
         }
         let flushed = self.producer.flush(FLUSH_MAX);
-        let acknowledged = self.producer.context().0.load(Ordering::Relaxed);
+        let acknowledged = self.producer.context().records();
         if flushed.is_err() || acknowledged != self.sent.prices {
             return Err(FeedError::Unacknowledged { acknowledged, sent: self.sent.prices });
         }
@@ -237,22 +232,5 @@ impl Loop {
         self.sent.fingerprint = self.sent.fingerprint.wrapping_add(fingerprint(name, price));
         self.board.set_sent(self.sent.prices);
         Ok(())
-    }
-}
-
-// === impl Acknowledged ===
-
-impl ClientContext for Acknowledged {}
-
-impl ProducerContext for Acknowledged {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        match result {
-            Ok(_) => {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
-            Err((error, _)) => tracing::warn!(%error, "demo price not acknowledged"),
-        }
     }
 }

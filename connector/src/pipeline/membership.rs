@@ -73,12 +73,21 @@ impl Pipeline {
                         return Err(TaskError::TopicMissing { topic: topic.to_owned(), brokers: self.brokers.clone() });
                     }
                 }
+                Err(error) if source::is_denied(&error) => self.deny(topic, "READ of the topic, and READ of the group"),
                 Err(error) => self.complain(&error.to_string()),
             }
             thread::park_timeout(NAP);
             self.board.beat();
         }
         Ok(())
+    }
+
+    /// Brokers do not even tell whether the topic is there. They are asked again until they do.
+    fn deny(&self, topic: &str, rights: &str) {
+        let brokers = &self.brokers;
+        self.board.set(TaskState::held(format!(
+            "kafka {brokers} does not let this user see topic {topic}: give it {rights} (kafka-acls); then it goes on by itself"
+        )));
     }
 
     /// The dead-letter topic has to be there before anything is read: made if it may be, and waited for if not.
@@ -97,6 +106,7 @@ impl Pipeline {
                     Err(error @ TopicError::Refused { .. }) => self.board.set(TaskState::held(error.to_string())),
                     Err(error) => self.board.set(TaskState::retrying(error.to_string())),
                 },
+                Err(error) if source::is_denied(&error) => self.deny(&config.topic, "WRITE of the dead-letter topic"),
                 Err(error) => self.complain(&error.to_string()),
             }
             thread::park_timeout(backoff.next(None).min(LETTER_TOPIC_PAUSE));

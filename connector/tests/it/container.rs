@@ -62,7 +62,11 @@ impl Image {
 /// Every file in a folder, by its path.
 fn files(folder: &Path, into: &mut BTreeSet<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() { files(&entry.path(), into) } else { into.insert(entry.path()); }
+        if entry.file_type().unwrap().is_dir() {
+            files(&entry.path(), into)
+        } else {
+            into.insert(entry.path());
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! TLS by a private authority and passwords, on both sides: right, everything arrives; wrong, the task is held and says what to change,
 //! nothing is lost, and it goes on by itself once it is mended.
 
+mod rights;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
