@@ -14,6 +14,8 @@ GUESTS := --manifest-path transforms/Cargo.toml --target-dir target/guests $(LOC
 EXAMPLES := --manifest-path examples/Cargo.toml --target-dir target/guests $(LOCKED)
 WASM := --target wasm32-unknown-unknown
 COST := cargo run $(LOCKED) --config connector/benches/cost.toml --package sluice --example cost
+# The tests wait more than they compute: four at a time, even on two cores.
+export RUST_TEST_THREADS ?= $(shell n=$$(nproc); echo $$((n < 4 ? 4 : n)))
 # Services that the user runs himself need no fetching (docker/local/README.md).
 SERVICES := $(if $(SLUICE_TEST_KAFKA),,kafka) $(if $(SLUICE_TEST_INFLUXDB),,influxdb) $(if $(SLUICE_TEST_VICTORIA_METRICS),,victoria-metrics) prometheus
 # One of them alone: FUZZ_TARGET=points.
