@@ -1,7 +1,7 @@
 //! Brokers that let us in and keep a topic from us: the task is held, names the topic and the right, and goes on by itself once it has it.
 
-use std::path::Path;
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use super::Files;
 use crate::support::influx::Database;
@@ -28,16 +28,31 @@ fn kafka() -> OwnKafka {
     ])
 }
 
-/// Gives ann a right, by Kafka's own tool.
-fn grant(kafka: &OwnKafka, operation: &str, resource: &[&str]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/local/services");
-    let home = Command::new(script).args(["where", "kafka"]).output().unwrap();
-    let jars = format!("{}/lib/*", String::from_utf8(home.stdout).unwrap().trim());
-    let mut java = Command::new("java");
-    java.args(["-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp", &jars, "org.apache.kafka.tools.AclCommand"]);
-    java.args(["--bootstrap-server", kafka.address(), "--add", "--allow-principal", "User:ann"]);
-    let output = java.args(["--operation", operation]).args(resource).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+/// What a right is about, and which one it is, by their numbers in Kafka's protocol.
+#[derive(Debug, Clone, Copy)]
+enum Right {
+    ReadTopic = 0x02_03,
+    WriteTopic = 0x02_04,
+    CreateTopic = 0x02_05,
+    ReadGroup = 0x03_03,
+}
+
+/// Gives ann a right: a request `CreateAcls` of version 1, which no client that the tests have can send
+/// (<https://kafka.apache.org/protocol#The_Messages_CreateAcls>).
+fn grant(kafka: &OwnKafka, right: Right, name: &str) {
+    let text = |text: &str| [&(text.len() as u16).to_be_bytes(), text.as_bytes()].concat();
+    let [resource, operation] = (right as u16).to_be_bytes();
+    let (literal, allow) = (3, 3);
+    let mut request = [&30_u16.to_be_bytes()[..], &1_u16.to_be_bytes(), &7_u32.to_be_bytes(), &text("rights")].concat();
+    request.extend([&1_u32.to_be_bytes()[..], &[resource], &text(name), &[literal]].concat());
+    request.extend([&text("User:ann")[..], &text("*"), &[operation, allow]].concat());
+    let mut broker = TcpStream::connect(kafka.address()).unwrap();
+    broker.write_all(&(request.len() as u32).to_be_bytes()).unwrap();
+    broker.write_all(&request).unwrap();
+    // Length, correlation, pause, number of results, and the first one's error.
+    let mut answer = [0; 18];
+    broker.read_exact(&mut answer).unwrap();
+    assert_eq!((&answer[4..8], &answer[16..]), (&7_u32.to_be_bytes()[..], &[0, 0][..]), "{answer:?}");
 }
 
 /// `Ok` once the one task is held for a reason with all of these words.
@@ -66,11 +81,11 @@ fn a_topic_that_may_not_be_read_is_told_of_and_read_once_it_may() {
     let worker = files.write("worker.properties", &worker);
     let mut sluice = Sluice::start_with(&[&connector], &["--worker", &worker]);
     sluice.until("the alarm", |sluice| held(sluice, &[&topic.name, "READ", "kafka-acls"]));
-    grant(&kafka, "READ", &["--topic", &topic.name]);
-    grant(&kafka, "READ", &["--group", &format!("connect-{}", connector.name)]);
+    grant(&kafka, Right::ReadTopic, &topic.name);
+    grant(&kafka, Right::ReadGroup, &format!("connect-{}", connector.name));
     sluice.until("the alarm about dead letters", |sluice| held(sluice, &[&letters.name, "WRITE"]));
-    grant(&kafka, "CREATE", &["--topic", &letters.name]);
-    grant(&kafka, "WRITE", &["--topic", &letters.name]);
+    grant(&kafka, Right::CreateTopic, &letters.name);
+    grant(&kafka, Right::WriteTopic, &letters.name);
     sluice.until("everything to be committed", |_| topic.group(&connector.name).at_end());
     sluice.until("readiness", Sluice::ready);
     sluice.stop();
