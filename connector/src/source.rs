@@ -356,11 +356,12 @@ fn to_list(partitions: &[TopicPartition]) -> TopicPartitionList {
     list
 }
 
-/// Whether an error means that somebody has to act: the brokers refuse the credentials, or one of the two sides the other's certificate.
+/// Whether an error means that somebody has to act: the brokers refuse the credentials, one of the two sides the other's certificate, or the
+/// group us.
 pub fn is_refusal(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL, SaslAuthenticationFailed,
-        UnsupportedSASLMechanism,
+        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, InconsistentGroupProtocol, SSL,
+        SaslAuthenticationFailed, UnsupportedSASLMechanism,
     };
     matches!(
         error.rdkafka_error_code(),
@@ -371,6 +372,7 @@ pub fn is_refusal(error: &KafkaError) -> bool {
                 | UnsupportedSASLMechanism
                 | ClusterAuthorizationFailed
                 | GroupAuthorizationFailed
+                | InconsistentGroupProtocol
         )
     )
 }

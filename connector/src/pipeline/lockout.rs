@@ -51,7 +51,7 @@ impl Pipeline {
 
 /// What to check, by what librdkafka and OpenSSL say.
 fn advice(error: &KafkaError, reason: &str) -> &'static str {
-    use RDKafkaErrorCode::{ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL};
+    use RDKafkaErrorCode::{ClusterAuthorizationFailed, GroupAuthorizationFailed, InconsistentGroupProtocol, SSL};
     match error.rdkafka_error_code() {
         // Which of the three OpenSSL knows, and librdkafka does not say.
         Some(SSL) if reason.contains("verify") => {
@@ -62,6 +62,9 @@ fn advice(error: &KafkaError, reason: &str) -> &'static str {
         }
         Some(ClusterAuthorizationFailed | GroupAuthorizationFailed) => {
             "allow the user to read the topic and the group (kafka-acls)"
+        }
+        Some(InconsistentGroupProtocol) => {
+            "another client is in this consumer group and shares partitions in another way: stop it, give this connector another name, or set consumer.override.partition.assignment.strategy to what that one has"
         }
         _ => "check sasl.mechanism, sasl.username and sasl.password; a password changed here needs a restart",
     }

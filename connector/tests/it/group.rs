@@ -55,6 +55,29 @@ const SHORT_SESSION: (&str, &str) = ("session.timeout.ms", "6000");
 const COOPERATIVE: (&str, &str) = ("partition.assignment.strategy", "cooperative-sticky");
 const EAGER: (&str, &str) = ("partition.assignment.strategy", "range");
 
+/// Coming from another consumer under the same group is when this happens.
+#[test]
+fn a_group_that_shares_in_another_way_is_told_of_and_joined_once_it_is_empty() {
+    let topic = Topic::create("otherway", 1);
+    let database = Database::create("otherway");
+    let connector = Connector::new(&topic, "g").into_database(&database);
+    let other = connector.clone().set("consumer.override.partition.assignment.strategy", "range");
+    let mut first = Sluice::start(&[&other]);
+    first.until("the partition", |first| first.has_partitions(1.0));
+    let mut second = Sluice::start(&[&connector]);
+    second.until("the alarm", |second| match second.ready() {
+        Err(said) if said.contains("\"state\":\"held\"") && said.contains("partition.assignment.strategy") => Ok(()),
+        seen => Err(seen),
+    });
+    first.stop();
+    second.until("the partition to come", |second| second.has_partitions(1.0));
+    second.until("readiness", Sluice::ready);
+    topic.produce(&feed(100, 10, |_| (0, "BTC-USD")));
+    let group = topic.group(&connector.name);
+    second.until("everything to be committed", |_| group.at_end());
+    second.stop();
+}
+
 #[test]
 fn a_cooperative_group_takes_over_from_a_killed_process() {
     share_and_take_over("coop", [&[SHORT_SESSION, COOPERATIVE]; 2], Leaving::Killed);
