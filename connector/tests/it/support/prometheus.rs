@@ -18,7 +18,7 @@ pub(crate) const RULES: &str = include_str!("../../../../docker/prometheus/rules
 const FASTER: u64 = 60;
 
 /// Reads and evaluates so often.
-const INTERVAL_MS: u64 = 250;
+const INTERVAL_MS: u64 = 500;
 
 /// The labels of a series.
 pub(crate) type Labels = BTreeMap<String, String>;
@@ -137,6 +137,6 @@ pub(crate) fn promtool(folder: &Path, arguments: &[&str]) -> Result<String, Stri
 #[test]
 fn times_run_faster() {
     let rules = "expr: deriv(a[10m:15s]) > 0 and b[5m] < 1209600 offset 5m\nfor: 1m\nsummary: for five minutes";
-    let fast = "expr: deriv(a[10000ms:250ms]) > 0 and b[5000ms] < 1209600 offset 5000ms\nfor: 1000ms\nsummary: for five minutes";
+    let fast = "expr: deriv(a[10000ms:500ms]) > 0 and b[5000ms] < 1209600 offset 5000ms\nfor: 1000ms\nsummary: for five minutes";
     assert_eq!(faster(rules), fast);
 }
