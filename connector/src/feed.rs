@@ -13,7 +13,6 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
-use thiserror::Error;
 use tokio::runtime::Handle;
 
 use crate::cli::feed::FeedArgs;
@@ -22,11 +21,13 @@ use crate::source::settings;
 use crate::validate::{self, WorkerError};
 
 mod acknowledged;
+mod error;
 mod pace;
 mod records;
 mod walk;
 
 pub(crate) use acknowledged::Acknowledged;
+pub use error::FeedError;
 pub(crate) use pace::Pace;
 use records::{Lines, Records};
 pub(crate) use walk::{SYMBOLS, Walk, rank};
@@ -60,70 +61,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("log.connection.close", "false"),
 ];
 
-/// Why the feed did not start, or ended early.
-#[derive(Debug, Error)]
-pub enum FeedError {
-    /// The worker's settings, which say where Kafka is, are no good.
-    #[error(transparent)]
-    Worker(#[from] WorkerError),
-    /// The file can't be read.
-    #[error("could not read records from {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// No producer could be made of the settings.
-    #[error("could not start a producer for {brokers}")]
-    Producer {
-        /// `bootstrap.servers`.
-        brokers: String,
-        /// librdkafka's words.
-        source: KafkaError,
-    },
-    /// The topic is not there and could not be made.
-    #[error("could not make topic {topic} at {brokers}: {reason}")]
-    Topic {
-        /// The topic.
-        topic: String,
-        /// `bootstrap.servers`.
-        brokers: String,
-        /// The broker's or librdkafka's words.
-        reason: String,
-    },
-    /// A record was not taken.
-    #[error("topic {topic} did not take {which}: {reason}{}", advice(*reason))]
-    Refused {
-        /// Which one, where it is known.
-        which: String,
-        /// The topic.
-        topic: String,
-        /// The broker's or librdkafka's reason.
-        reason: RDKafkaErrorCode,
-    },
-    /// The time for the last acknowledgements is over.
-    #[error(
-        "topic {topic} has acknowledged {acknowledged} of {sent} records, the others may be lost: is Kafka at {brokers} reachable?"
-    )]
-    Unacknowledged {
-        /// The topic.
-        topic: String,
-        /// `bootstrap.servers`.
-        brokers: String,
-        /// Records acknowledged.
-        acknowledged: u64,
-        /// Records sent.
-        sent: u64,
-    },
-    /// The system's signals can't be listened to.
-    #[error("could not listen to signals")]
-    Signals(#[source] io::Error),
-    /// The summary can't be printed.
-    #[error("could not write to standard output")]
-    Print(#[from] io::Error),
-}
-
 /// A feed that sends.
 struct Feed {
     producer: ThreadedProducer<Acknowledged>,
@@ -134,25 +71,6 @@ struct Feed {
     timestamp_ms: Option<i64>,
     pace: Option<Pace>,
     sent: u64,
-}
-
-// === impl FeedError ===
-
-impl FeedError {
-    /// Whether the command line, a file or a setting has to be changed.
-    pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Worker(_) | Self::Read { .. } | Self::Producer { .. })
-    }
-}
-
-fn advice(reason: RDKafkaErrorCode) -> &'static str {
-    match reason {
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-            "; --partitions N makes the topic if it is not there"
-        }
-        RDKafkaErrorCode::MessageSizeTooLarge => "; it is larger than message.max.bytes",
-        _ => "",
-    }
 }
 
 /// Sends until the file, the number or the time is at its end, or `stop` is set; then waits for the acknowledgements. Blocks.

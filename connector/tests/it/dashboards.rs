@@ -20,8 +20,8 @@ const SYMBOLS: [&str; 3] = ["BTC-USD", "ETH-USD", "SOL-USD"];
 
 /// A query with the place that it has in its dashboard.
 #[derive(Debug)]
-struct Query {
-    place: String,
+pub(crate) struct Query {
+    pub(crate) place: String,
     datasource: String,
     text: String,
 }
@@ -32,7 +32,7 @@ fn dashboard(name: &str) -> Value {
 }
 
 /// Every query of panels, variables and annotations.
-fn queries(name: &str) -> Vec<Query> {
+pub(crate) fn queries(name: &str) -> Vec<Query> {
     let dashboard = dashboard(name);
     let mut all = Vec::new();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -62,7 +62,7 @@ fn queries(name: &str) -> Vec<Query> {
 }
 
 /// The query as Grafana sends it.
-fn filled_in(query: &Query) -> String {
+pub(crate) fn filled_in(query: &Query) -> String {
     let filled = [
         ("${symbol:raw}", "BTC-USD"),
         ("${symbol:regex}", "BTC-USD"),
@@ -97,16 +97,19 @@ fn prices() -> Vec<Record> {
     times.into_iter().enumerate().flat_map(price).collect()
 }
 
-/// Rows of InfluxDB's answer, or what it says.
-fn rows(database: &Database, query: &str) -> Result<usize, String> {
-    let url = format!("{}/query?db={}&q={}", database.url, http::encode(&database.name), http::encode(query));
+/// How many rows an InfluxDB answers, if there are any; otherwise what it says.
+pub(crate) fn rows(influx: &str, database: &str, query: &str) -> Result<usize, String> {
+    let url = format!("{influx}/query?db={}&q={}", http::encode(database), http::encode(query));
     let answer: Value = serde_json::from_str(&http::get(&url).unwrap().body).unwrap();
     let result = &answer["results"][0];
     match result["error"].as_str().or(answer["error"].as_str()) {
         Some(error) => Err(error.to_owned()),
         None => {
             let series = result["series"].as_array().cloned().unwrap_or_default();
-            Ok(series.iter().filter_map(|series| series["values"].as_array()).map(Vec::len).sum())
+            match series.iter().filter_map(|series| series["values"].as_array()).map(Vec::len).sum() {
+                0 => Err("no rows".to_owned()),
+                rows => Ok(rows),
+            }
         }
     }
 }
@@ -135,8 +138,8 @@ fn every_query_of_the_dashboards_gives_data() {
         for query in queries(name) {
             assert_eq!(query.datasource, "influxdb1", "{}", query.place);
             let text = filled_in(&query);
-            let found = rows(database, &text);
-            assert!(matches!(found, Ok(1..)), "{}: {text}: {found:?}", query.place);
+            let found = rows(&database.url, &database.name, &text);
+            assert!(found.is_ok(), "{}: {text}: {found:?}", query.place);
         }
     }
 

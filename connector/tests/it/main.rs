@@ -42,6 +42,7 @@ mod revoke;
 mod sandbox;
 mod secured;
 mod shutdown;
+mod stack;
 mod storm;
 mod support;
 mod swap;
