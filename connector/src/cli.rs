@@ -95,7 +95,7 @@ Prices are a random walk, BTC-USD,67412.35 with the symbol as the record's key; 
     #[command(after_help = "\
 Examples:
   sluice new sensor-readings
-  cd sensor-readings && cargo test && cargo build --release
+  cd sensor-readings && cargo test && cargo build --release --target wasm32-unknown-unknown
   sluice try target/wasm32-unknown-unknown/release/sensor_readings.wasm --value BTC-USD,19890.1212")]
     New(NewArgs),
     /// Dead letters: list them, look at one, replay them.

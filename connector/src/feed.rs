@@ -79,6 +79,9 @@ struct Feed {
 ///
 /// As [`FeedError`] says; the records before were sent.
 pub fn run(args: &FeedArgs, runtime: &Handle, stop: &AtomicBool, out: &mut impl Write) -> Result<(), FeedError> {
+    if args.repeat && args.file.as_ref().is_some_and(|file| file.as_os_str() == records::STANDARD_INPUT) {
+        return Err(FeedError::Repeat);
+    }
     let worker = validate::read_client(&args.worker)?;
     if let Some(partitions) = args.partitions {
         make_topic(&worker, &args.topic, partitions, runtime)?;
@@ -88,7 +91,12 @@ pub fn run(args: &FeedArgs, runtime: &Handle, stop: &AtomicBool, out: &mut impl 
     writeln!(out, "sending {what} to topic {} at {}, Ctrl-C ends it", feed.topic, feed.brokers)?;
     let began = Instant::now();
     let end = args.duration_s.map(|seconds| began + Duration::from_secs(seconds));
-    feed.send(args.count.unwrap_or(u64::MAX), end, stop).map_err(|error| feed.explain(error, args.file.clone()))?;
+    let sending = feed.send(args.count.unwrap_or(u64::MAX), end, stop);
+    if let Err(error) = sending {
+        // What was sent before is to arrive all the same.
+        let _ = feed.producer.flush(FLUSH_MAX);
+        return Err(feed.explain(error, args.file.clone()));
+    }
     let sent = feed.finish()?;
     let seconds = began.elapsed().as_secs_f64();
     writeln!(out, "sent {sent} records in {seconds:.1} s, every one acknowledged")?;

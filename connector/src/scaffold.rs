@@ -44,6 +44,14 @@ const WIT_PATHS: (&str, &str) = ("../../wit", "../wit");
 /// Names that cargo or the SDK have taken.
 const TAKEN: [&str; 8] = ["test", "core", "std", "alloc", "proc-macro", "sluice-transform", "wit", "target"];
 
+/// Words that a crate can't be called by in `use` (the Rust reference, «Keywords»).
+const KEYWORDS: &str = " abstract as async await become box break const continue crate do dyn else enum extern false final fn for gen if impl in \
+    let loop macro match mod move mut override priv pub ref return self static struct super trait true try type typeof unsafe unsized use \
+    virtual where while yield ";
+
+/// Types that every program has, and that the transform uses.
+const PRELUDE: [&str; 5] = ["Option", "Result", "Some", "String", "Vec"];
+
 /// Longest name: it becomes a file's, and a connector's.
 const NAME_MAX: usize = 64;
 
@@ -162,15 +170,14 @@ impl Names {
         if name.len() > NAME_MAX || name.ends_with('-') || name.contains("--") {
             return fault("it is longer than 64 characters, ends in a hyphen, or has two of them side by side");
         }
-        if TAKEN.contains(&name) {
-            return fault("it is taken");
-        }
         let capital = |part: &str| part[..1].to_ascii_uppercase() + &part[1..];
-        Ok(Self {
-            package: name.to_owned(),
-            library: name.replace('-', "_"),
-            r#type: name.split('-').map(capital).collect(),
-        })
+        let r#type: String = name.split('-').map(capital).collect();
+        let mut words = TRANSFORM.split(|c: char| !c.is_alphanumeric());
+        let is_word = PRELUDE.contains(&r#type.as_str()) || words.any(|word| word == r#type);
+        if TAKEN.contains(&name) || KEYWORDS.contains(&format!(" {name} ")) || is_word {
+            return fault("it is taken by Rust, or by what the folder begins with");
+        }
+        Ok(Self { package: name.to_owned(), library: name.replace('-', "_"), r#type })
     }
 
     fn fill(&self, text: &str) -> String {
@@ -189,7 +196,24 @@ mod tests {
 
     #[test]
     fn a_name_is_one_that_cargo_and_a_connector_can_have() {
-        for name in ["", "Sensors", "9lives", "a_b", "a b", "a/../b", "-a", "a-", "a--b", "test", "sluice-transform"] {
+        for name in [
+            "",
+            "Sensors",
+            "9lives",
+            "a_b",
+            "a b",
+            "a/../b",
+            "-a",
+            "a-",
+            "a--b",
+            "test",
+            "sluice-transform",
+            "transform",
+            "record",
+            "symbol",
+            "match",
+            "result",
+        ] {
             assert!(Names::of(name).is_err(), "{name:?}");
         }
         let names = Names::of("sensor-readings-2").unwrap();

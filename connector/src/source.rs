@@ -377,6 +377,12 @@ pub fn is_refusal(error: &KafkaError) -> bool {
     )
 }
 
+/// Whether it is the group that refuses us.
+pub fn is_refusal_of_group(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{GroupAuthorizationFailed, InconsistentGroupProtocol};
+    matches!(error.rdkafka_error_code(), Some(GroupAuthorizationFailed | InconsistentGroupProtocol))
+}
+
 /// Whether brokers answer, and keep from this client what it asked for.
 pub fn is_denied(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed)

@@ -95,17 +95,15 @@ pub fn worker_plugin_path(args: &WorkerArgs) -> Result<Vec<PathBuf>, WorkerError
     Ok(check_worker(args, is_for_clients)?.config.plugin_path)
 }
 
-/// Checks those settings whose keys are wanted.
+/// Checks those settings of the file and of the environment whose keys are wanted, and all flags: those somebody has typed for this command.
 fn check_worker(args: &WorkerArgs, wanted: fn(&str) -> bool) -> Result<Checked<WorkerConfig>, WorkerError> {
-    let (mut file, mut flags) =
-        (args.worker.as_deref().map(config::load).transpose()?.unwrap_or_default(), args.flags());
+    let mut file = args.worker.as_deref().map(config::load).transpose()?.unwrap_or_default();
     file.retain(|key, _| wanted(key));
-    flags.retain(|key, _| wanted(key));
     let is_wanted = |(variable, _): &(String, String)| {
         let key = variable.strip_prefix(config::ENV_PREFIX).map(|name| name.to_ascii_lowercase().replace('_', "."));
         key.is_none_or(|key| wanted(&key))
     };
-    Ok(WorkerConfig::check(&file, std::env::vars().filter(is_wanted), &flags)?)
+    Ok(WorkerConfig::check(&file, std::env::vars().filter(is_wanted), &args.flags())?)
 }
 
 fn is_for_clients(key: &str) -> bool {

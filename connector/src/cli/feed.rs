@@ -33,7 +33,7 @@ pub struct FeedArgs {
     /// Begin the file again at its end.
     #[arg(long, requires = "file")]
     pub repeat: bool,
-    /// What stands in a line before this character is the record's key, so that its records stay in order. Default: no key.
+    /// What stands in a line before this character is the record's key, so that its records stay in order; a line without it is its own key. Default: no key.
     #[arg(long, value_name = "CHAR", requires = "file", value_parser = ascii)]
     pub key_separator: Option<char>,
     /// The records' Kafka timestamp, in milliseconds since 1970, instead of the time of sending: for samples that give the same points each time.

@@ -5,15 +5,23 @@ use std::collections::BTreeMap;
 /// Variables that begin with this are a connector's settings.
 pub const CONNECTOR_PREFIX: &str = "SLUICE_CONNECTOR_";
 
+/// But not those that begin with this: the worker's own `connector.client.config.override.policy` and its like.
+const WORKER_PREFIX: &str = "SLUICE_CONNECTOR_CLIENT_CONFIG_OVERRIDE_";
+
+/// Whether a variable is about a connector.
+pub(super) fn is_of_connector(variable: &str) -> bool {
+    variable.starts_with(CONNECTOR_PREFIX) && !variable.starts_with(WORKER_PREFIX)
+}
+
 /// The settings of the connector that the environment describes; none if no variable has the prefix.
 ///
 /// `SLUICE_CONNECTOR_INFLUX_URL` is `influx.url`: lower case, an underscore is a dot. Two underscores are an underscore and three a
 /// hyphen, as in the images of Kafka and of Kafka Connect. A variable that is empty counts as not given, which is how compose files
 /// and Kubernetes leave one out.
 pub fn connector(variables: impl IntoIterator<Item = (String, String)>) -> Option<BTreeMap<String, String>> {
-    let setting = |(variable, value): (String, String)| Some((key(variable.strip_prefix(CONNECTOR_PREFIX)?), value));
+    let given = variables.into_iter().filter(|(variable, value)| is_of_connector(variable) && !value.is_empty());
     let settings: BTreeMap<_, _> =
-        variables.into_iter().filter(|(_, value)| !value.is_empty()).filter_map(setting).collect();
+        given.filter_map(|(variable, value)| Some((key(variable.strip_prefix(CONNECTOR_PREFIX)?), value))).collect();
     (!settings.is_empty()).then_some(settings)
 }
 
@@ -40,6 +48,7 @@ mod tests {
             ("SLUICE_CONNECTOR_TRANSFORM_CONFIG_PRICE___FIELD", "c"),
             ("SLUICE_CONNECTOR_INFLUX_PASSWORD", ""),
             ("SLUICE_BOOTSTRAP_SERVERS", "kafka:9092"),
+            ("SLUICE_CONNECTOR_CLIENT_CONFIG_OVERRIDE_POLICY", "None"),
             ("HOME", "/"),
         ]);
         let expected = [

@@ -23,16 +23,9 @@ use crate::metrics::CertificateFile;
 /// Environment variables that begin with this are worker settings: `SLUICE_BOOTSTRAP_SERVERS` is `bootstrap.servers`.
 pub const ENV_PREFIX: &str = "SLUICE_";
 
-/// Variables with our prefix that are not the worker's: those of the tests, of the command line's own options, and of a connector.
-const OTHERS_ENV: [&str; 7] = [
-    "SLUICE_TEST_",
-    "SLUICE_LOG_",
-    "SLUICE_WORKER",
-    "SLUICE_URL",
-    "SLUICE_USER",
-    "SLUICE_PASSWORD",
-    environment::CONNECTOR_PREFIX,
-];
+/// Variables with our prefix that are not the worker's: those of the tests, and of the command line's own options.
+const OTHERS_ENV: [&str; 6] =
+    ["SLUICE_TEST_", "SLUICE_LOG_", "SLUICE_WORKER", "SLUICE_URL", "SLUICE_USER", "SLUICE_PASSWORD"];
 
 /// What stands before an ed25519 key in a SubjectPublicKeyInfo (RFC 8410).
 const ED25519_SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
@@ -185,7 +178,7 @@ fn merge(
     let mut ignored = Vec::new();
     for (variable, raw) in env {
         let Some(name) = variable.strip_prefix(ENV_PREFIX) else { continue };
-        if OTHERS_ENV.iter().any(|prefix| variable.starts_with(prefix)) {
+        if OTHERS_ENV.iter().any(|prefix| variable.starts_with(prefix)) || environment::is_of_connector(&variable) {
             continue;
         }
         match env_key(name) {

@@ -22,6 +22,9 @@ pub enum FeedError {
         /// The system's error.
         source: io::Error,
     },
+    /// What has been read of it is gone.
+    #[error("standard input can't be sent again at its end: leave --repeat out, or give a file")]
+    Repeat,
     /// No producer could be made of the settings.
     #[error("could not start a producer for {brokers}")]
     Producer {
@@ -77,7 +80,7 @@ pub enum FeedError {
 impl FeedError {
     /// Whether the command line, a file or a setting has to be changed.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Worker(_) | Self::Read { .. } | Self::Producer { .. })
+        matches!(self, Self::Worker(_) | Self::Read { .. } | Self::Repeat | Self::Producer { .. })
     }
 }
 

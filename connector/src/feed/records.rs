@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use super::walk::Walk;
 
+/// The file that is none.
+pub(super) const STANDARD_INPUT: &str = "-";
+
 /// Where values come from.
 pub(super) enum Records {
     /// The random walk, which never ends.
@@ -43,7 +46,7 @@ impl Records {
 impl Lines {
     /// `-` is standard input, which can't be repeated.
     pub(super) fn open(path: &PathBuf, repeat: bool) -> io::Result<Self> {
-        if path.as_os_str() == "-" {
+        if path.as_os_str() == STANDARD_INPUT {
             return Ok(Self { reader: Box::new(BufReader::new(io::stdin())), again: None });
         }
         let reader = Box::new(BufReader::new(File::open(path)?));

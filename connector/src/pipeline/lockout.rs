@@ -1,36 +1,65 @@
-//! Brokers that refuse us: wrong credentials, or certificates that one side does not accept. Somebody has to act, so the task is held;
-//! librdkafka tries again by itself, and once a broker lets us in the task goes on.
+//! Brokers that refuse us: wrong credentials, certificates that one side does not accept, a group that does not take us. Somebody has to act, so
+//! the task is held; librdkafka tries again by itself, and once a broker lets us in the task goes on. And brokers that are all away: the task
+//! says so, and goes on by itself, too.
 
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::Pipeline;
+use crate::source;
 use crate::status::TaskState;
 
 /// How often a broker is asked whether it lets us in. Each question may hold up the loop for half a second.
 const QUESTION_INTERVAL: Duration = Duration::from_secs(2);
 
+/// A group that takes us in says nothing: it counts as such once it has said nothing else for so long. It refuses about once a second.
+const GROUP_SILENCE: Duration = Duration::from_secs(10);
+
 /// How the brokers have refused us.
 #[derive(Debug)]
 pub(super) struct Lockout {
     next_question: Instant,
+    /// Whether they have refused us, instead of being away.
+    refused: bool,
+    /// When the group refused us last, if it was the group: that brokers answer says nothing about it then.
+    by_group: Option<Instant>,
 }
 
 impl Pipeline {
     /// Notes a refusal: the state says why and what to check.
     pub(super) fn lock_out(&mut self, error: &KafkaError, reason: &str) {
-        let next_question = Instant::now() + QUESTION_INTERVAL;
-        self.lockout.get_or_insert(Lockout { next_question });
+        let lockout = self.locked_out();
+        lockout.refused = true;
+        if source::is_refusal_of_group(error) {
+            lockout.by_group = Some(Instant::now());
+        }
         let advice = advice(error, reason);
         self.board.set(TaskState::held(format!("kafka {} refuses: {reason}; {advice}", self.brokers)));
     }
 
-    /// Whether the brokers refuse us, as far as is known. Asks again from time to time.
+    /// Notes that no broker can be reached. One that refuses us is gone for librdkafka, too; then the refusal is what counts.
+    pub(super) fn lose_brokers(&mut self, reason: &str) {
+        if self.locked_out().refused {
+            return;
+        }
+        let brokers = &self.brokers;
+        self.board.set(TaskState::retrying(format!(
+            "kafka {brokers} can't be reached: {reason}; it is tried again by itself"
+        )));
+    }
+
+    fn locked_out(&mut self) -> &mut Lockout {
+        let next_question = Instant::now() + QUESTION_INTERVAL;
+        self.lockout.get_or_insert(Lockout { next_question, refused: false, by_group: None })
+    }
+
+    /// Whether the brokers refuse us, or are away, as far as is known. Asks again from time to time.
     pub(super) fn is_locked_out(&mut self) -> bool {
         let now = Instant::now();
         let Some(lockout) = &mut self.lockout else { return false };
-        if now < lockout.next_question {
+        let refused_lately = lockout.by_group.is_some_and(|last| now < last + GROUP_SILENCE);
+        if now < lockout.next_question || refused_lately {
             return true;
         }
         lockout.next_question = now + QUESTION_INTERVAL;
@@ -44,7 +73,7 @@ impl Pipeline {
     pub(super) fn let_in(&mut self) {
         if self.lockout.take().is_some() {
             self.healthy = None;
-            tracing::info!(brokers = self.brokers, "kafka lets us in again");
+            tracing::info!(brokers = self.brokers, "kafka answers and lets us in again");
         }
     }
 }

@@ -30,6 +30,9 @@ const PLACE_TIME: Duration = Duration::from_secs(1);
 /// How often the dead-letter topic is looked for: soon enough for who has just made it.
 const LETTER_TOPIC_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long brokers may be silent at the start before the task says that it waits for them.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a topic may be unknown before it counts as missing: a broker may not have heard of a new one yet.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -49,16 +52,17 @@ impl Pipeline {
     }
 
     fn await_brokers(&mut self) -> Result<(), TaskError> {
+        let began = Instant::now();
         while !self.stop.is_set() && !self.source.is_let_in() {
             self.serve_group()?;
-            self.complain("it did not answer within half a second");
+            self.no_answer(began, "it did not answer within half a second");
             self.board.beat();
         }
         Ok(())
     }
 
     fn await_topic(&mut self, topic: &str) -> Result<(), TaskError> {
-        let mut missing_since = None;
+        let (began, mut missing_since) = (Instant::now(), None);
         while !self.stop.is_set() {
             // First, because it knows why brokers can't be reached.
             self.serve_group()?;
@@ -74,12 +78,20 @@ impl Pipeline {
                     }
                 }
                 Err(error) if source::is_denied(&error) => self.deny(topic, "READ of the topic, and READ of the group"),
-                Err(error) => self.complain(&error.to_string()),
+                Err(error) => self.no_answer(began, &error.to_string()),
             }
             thread::park_timeout(NAP);
             self.board.beat();
         }
         Ok(())
+    }
+
+    /// A broker that does not answer at once is no news; one that goes on so shows in the state.
+    fn no_answer(&mut self, began: Instant, reason: &str) {
+        self.complain(reason);
+        if began.elapsed() >= ANSWER_PATIENCE {
+            self.lose_brokers(reason);
+        }
     }
 
     /// Brokers do not even tell whether the topic is there. They are asked again until they do.
@@ -93,7 +105,7 @@ impl Pipeline {
     /// The dead-letter topic has to be there before anything is read: made if it may be, and waited for if not.
     pub(super) fn find_letter_topic(&mut self) -> Result<(), TaskError> {
         let Some(config) = self.connector.errors.dead_letters.clone() else { return Ok(()) };
-        let mut backoff = Backoff::default();
+        let (began, mut backoff) = (Instant::now(), Backoff::default());
         while !self.stop.is_set() {
             self.serve_group()?;
             match self.source.topic_exists(&config.topic) {
@@ -107,7 +119,7 @@ impl Pipeline {
                     Err(error) => self.board.set(TaskState::retrying(error.to_string())),
                 },
                 Err(error) if source::is_denied(&error) => self.deny(&config.topic, "WRITE of the dead-letter topic"),
-                Err(error) => self.complain(&error.to_string()),
+                Err(error) => self.no_answer(began, &error.to_string()),
             }
             thread::park_timeout(backoff.next(None).min(LETTER_TOPIC_PAUSE));
             self.board.beat();
@@ -367,8 +379,12 @@ impl Pipeline {
                 self.lock_out(error, reason);
                 Ok(())
             }
-            _ if source::is_unreachable(error) => {
+            code if source::is_unreachable(error) => {
                 self.complain(reason);
+                // One broker of several may be away without any harm.
+                if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+                    self.lose_brokers(reason);
+                }
                 Ok(())
             }
             code => {

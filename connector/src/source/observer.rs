@@ -23,6 +23,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// What it does otherwise than the tasks.
 const OWN: &[(&str, &str)] = &[
     ("enable.partition.eof", "true"),
+    // Nobody reads them.
+    ("statistics.interval.ms", "0"),
     // One record is enough.
     ("fetch.message.max.bytes", "1024"),
     ("queued.min.messages", "1"),
@@ -119,12 +121,16 @@ impl<A> std::fmt::Debug for Observer<A> {
 }
 
 fn ends(client: &BaseConsumer, partitions: Questions, _: bool) -> Vec<(TopicPartition, i64)> {
+    // Errors that are told as events would pile up.
+    while client.poll(Duration::ZERO).is_some() {}
+    let deadline = Instant::now() + TIMEOUT;
     let end = |(partition, _): (TopicPartition, _)| {
-        let (_, end) = client.fetch_watermarks(&partition.topic, partition.partition, TIMEOUT).ok()?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (_, end) = client.fetch_watermarks(&partition.topic, partition.partition, left).ok()?;
         Some((partition, end))
     };
-    // One that does not answer is no reason to wait for all others.
-    partitions.into_iter().map_while(end).collect()
+    // One without a leader is no reason to know nothing of the others; all of them together have the time of one answer.
+    partitions.into_iter().filter_map(end).collect()
 }
 
 fn reaches(client: &BaseConsumer, partitions: Questions, from_first: bool) -> Vec<(TopicPartition, Reach)> {

@@ -46,10 +46,18 @@ impl Image {
     /// `sluice` in there, with nothing in its environment but this.
     fn command(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
         let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let own = if is_root { &["--mount"][..] } else { &["--user", "--map-root-user", "--mount"] };
+        let may = Command::new("unshare").args(own).arg("true").output().unwrap();
+        assert!(
+            may.status.success(),
+            "this machine lets nobody but root have mounts of his own (unshare {own:?}: {}): run this test as root, or allow it by \
+             sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+            String::from_utf8_lossy(&may.stderr)
+        );
         let mut command = Command::new("unshare");
-        command.args(if is_root { &["--mount"][..] } else { &["--user", "--map-root-user", "--mount"] });
-        command.args(["bash", "-ec", ENTER]).arg(self.root());
+        command.args(own).args(["bash", "-ec", ENTER]).arg(self.root());
         command.args(["/usr/bin/sluice"]).args(arguments);
+        command.env_clear().env("PATH", std::env::var("PATH").unwrap());
         command.env("AS", if is_root { "--userspec=65532:65532" } else { "" }).envs(variables.iter().copied());
         command
     }

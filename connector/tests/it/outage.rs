@@ -2,6 +2,7 @@
 
 use crate::support::influx::Database;
 use crate::support::kafka::{Topic, unique};
+use crate::support::own::OwnKafka;
 use crate::support::points::{Points, feed};
 use crate::support::proxy::Proxy;
 use crate::support::scripted_influx::{Scripted, ScriptedInflux};
@@ -141,6 +142,30 @@ fn a_database_that_is_made_later_gets_everything() {
     sluice.until("everything to be committed", |_| group.at_end());
     sluice.stop();
     database.points().assert_equal(&topic.expected());
+}
+
+#[test]
+fn a_kafka_that_goes_away_shows_in_the_state_until_it_is_back() {
+    let kafka = OwnKafka::start(&[]);
+    let topic = Topic::create_on(kafka.address(), "gone", 1);
+    let influx = ScriptedInflux::v1("prices");
+    let connector = Connector::new(&topic, "g").into_scripted(&influx);
+    topic.produce(&feed(100, 10, |_| (0, "BTC-USD")));
+    let mut sluice = Sluice::start_with(&[&connector], &["--bootstrap-servers", kafka.address()]);
+    let group = topic.group(&connector.name);
+    sluice.until("everything to be committed", |_| group.at_end());
+    sluice.until("readiness", Sluice::ready);
+    kafka.kill();
+    sluice.until("the outage to show", |sluice| match sluice.get_json("/health/ready") {
+        (503, health) if health["tasks"][0]["state"] == "retrying" => Ok(health),
+        other => Err(other),
+    });
+    let reason = sluice.get_json("/health/ready").1["tasks"][0]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains(kafka.address()) && reason.contains("can't be reached"), "{reason}");
+    kafka.restart();
+    sluice.until("readiness", Sluice::ready);
+    topic.produce(&feed(100, 10, |_| (0, "ETH-USD")));
+    arrives_once(sluice, &topic, &connector, &influx);
 }
 
 #[test]

@@ -39,6 +39,12 @@ fn environment_names_every_key_without_ambiguity() {
         // What cannot be named this way must be one of librdkafka's few with an underscore, none of which may be set as text here.
         assert!(!name.contains(['_', '-']) || name == "log_level", "{name}");
     }
+    for key in keys::WORKER {
+        let variable = format!("SLUICE_{}", key.name.to_ascii_uppercase().replace('.', "_"));
+        assert!(!environment::is_of_connector(&variable), "{variable}");
+    }
+    let policy = worker(&[], &[("SLUICE_CONNECTOR_CLIENT_CONFIG_OVERRIDE_POLICY", "nonsense")], &[]).unwrap_err();
+    assert!(policy.to_string().contains("connector.client.config.override.policy"), "{policy}");
     let env = [
         ("SLUICE_TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS", "1"),
         ("SLUICE_SECURITY_PROTOCOL", "SASL_SSL"),

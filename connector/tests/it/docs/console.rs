@@ -42,7 +42,7 @@ struct Typed {
 
 impl Session {
     pub(super) fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        let port = free_port().to_string();
         let (kafka, influx) = (OwnKafka::start(&[]), OwnInflux::start(&[]));
         Self { folder: tempfile::tempdir().unwrap(), kafka, influx, port }
     }
@@ -88,22 +88,28 @@ impl Session {
         fs::create_dir(&work).unwrap();
         let mut bash = Command::new("timeout");
         bash.args(["--kill-after=5", LIMIT_S, "bash", "-c", &script]).current_dir(&work);
-        for (name, _) in std::env::vars()
-            .filter(|(name, _)| name.starts_with("SLUICE_") || name.starts_with("CARGO_") || name.starts_with("RUST"))
-        {
-            let kept = ["CARGO_HOME", "RUSTUP_HOME"].contains(&name.as_str());
-            if !kept {
-                bash.env_remove(name);
-            }
+        // What cargo and rustup set for the test that they run would be taken for the reader's own.
+        let of_test = ["SLUICE_", "CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_", "CARGO_BIN_", "RUSTUP_TOOLCHAIN"];
+        for (name, _) in std::env::vars().filter(|(name, _)| of_test.iter().any(|begin| name.starts_with(begin))) {
+            bash.env_remove(name);
         }
         bash.env("KAFKA", self.kafka.address()).env("INFLUXDB", self.influx.url());
         let path = std::env::var("PATH").unwrap();
         bash.env("PATH", format!("{}:{path}", Path::new(BINARY).parent().unwrap().display()));
         bash.env("SLUICE_LISTENERS", format!("http://127.0.0.1:{}", self.port));
         bash.env("SLUICE_URL", format!("http://127.0.0.1:{}", self.port));
-        bash.status().unwrap();
+        let status = bash.status().unwrap();
+        assert_ne!(status.code(), Some(124), "the limit of {LIMIT_S} s for all of the document is over");
         all
     }
+}
+
+/// A port that the system does not hand out by itself: it has to stay free until the document's worker listens, and while that is killed.
+fn free_port() -> u16 {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+    let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
+    let mut candidates = std::iter::repeat_with(|| fastrand::u16(10_000..first.max(12_000)));
+    candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Commands and what they print.

@@ -107,10 +107,14 @@ pub(crate) fn names() -> Vec<&'static str> {
     RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect()
 }
 
-/// The rules with every time in them divided: ranges and offsets of expressions, and how long an alert waits before it fires.
+/// The rules with every time in them divided: ranges of expressions, ages of processes, and how long an alert waits before it fires.
 fn faster(rules: &str) -> String {
     let duration = Regex::new(r"(\d+)([smh])").unwrap();
-    let times = Regex::new(r"\[[0-9smh:]+\]|(?:for:|offset) \d+[smh]").unwrap();
+    let times = Regex::new(r"\[[0-9smh:]+\]|for: \d+[smh]").unwrap();
+    let ages = Regex::new(r"(process_start_time_seconds < )(\d+)").unwrap();
+    let rules = ages.replace_all(rules, |found: &Captures<'_>| {
+        format!("{}{}", &found[1], found[2].parse::<u64>().unwrap() / FASTER)
+    });
     let divided = |found: &Captures<'_>| {
         let unit_ms = match &found[2] {
             "s" => 1_000,
@@ -119,7 +123,7 @@ fn faster(rules: &str) -> String {
         };
         format!("{}ms", (found[1].parse::<u64>().unwrap() * unit_ms / FASTER).max(INTERVAL_MS))
     };
-    times.replace_all(rules, |found: &Captures<'_>| duration.replace_all(&found[0], divided).into_owned()).into_owned()
+    times.replace_all(&rules, |found: &Captures<'_>| duration.replace_all(&found[0], divided).into_owned()).into_owned()
 }
 
 /// Runs `promtool`, which comes with Prometheus.
@@ -136,7 +140,7 @@ pub(crate) fn promtool(folder: &Path, arguments: &[&str]) -> Result<String, Stri
 
 #[test]
 fn times_run_faster() {
-    let rules = "expr: deriv(a[10m:15s]) > 0 and b[5m] < 1209600 offset 5m\nfor: 1m\nsummary: for five minutes";
-    let fast = "expr: deriv(a[10000ms:500ms]) > 0 and b[5000ms] < 1209600 offset 5000ms\nfor: 1000ms\nsummary: for five minutes";
+    let rules = "expr: deriv(a[10m:15s]) > 0 and b[5m] < 1209600 or time() - process_start_time_seconds < 300\nfor: 1m\nsummary: for five minutes";
+    let fast = "expr: deriv(a[10000ms:500ms]) > 0 and b[5000ms] < 1209600 or time() - process_start_time_seconds < 5\nfor: 1000ms\nsummary: for five minutes";
     assert_eq!(faster(rules), fast);
 }

@@ -121,8 +121,11 @@ impl Sluice {
 
     /// Starts `command` with its standard output into `stdout`.
     pub(crate) fn spawn_into(mut command: Command, folder: TempDir, stdout: Stdio) -> Self {
+        let set: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SLUICE_")) {
-            command.env_remove(name);
+            if !set.iter().any(|set| *set == *name) {
+                command.env_remove(name);
+            }
         }
         let mut process = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         guard::watch(process.id());
