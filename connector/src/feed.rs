@@ -29,7 +29,7 @@ mod walk;
 pub(crate) use acknowledged::Acknowledged;
 pub use error::FeedError;
 pub(crate) use pace::Pace;
-use records::{Lines, Records};
+use records::{Next, Records};
 pub(crate) use walk::{SYMBOLS, Walk, rank};
 
 /// Prices a second, unless another rate is given; a file without a rate is sent as fast as the brokers take it.
@@ -139,9 +139,9 @@ impl Feed {
         let rate = args.rate.or(args.file.is_none().then_some(PRICES_PER_SECOND)).and_then(NonZeroU32::new);
         let (records, key_separator) = match &args.file {
             Some(path) => {
-                let lines =
-                    Lines::open(path, args.repeat).map_err(|source| FeedError::Read { path: path.clone(), source })?;
-                (Records::Lines(lines), args.key_separator.map(|separator| separator as u8))
+                let records = Records::open(path, args.repeat)
+                    .map_err(|source| FeedError::Read { path: path.clone(), source })?;
+                (records, args.key_separator.map(|separator| separator as u8))
             }
             None => {
                 let walk = Walk::new(args.seed, rate.unwrap_or(NonZeroU32::MIN), usize::from(args.symbols));
@@ -162,7 +162,6 @@ impl Feed {
 
     /// Sends at most `count` records, until `end` at the latest.
     fn send(&mut self, count: u64, end: Option<Instant>, stop: &AtomicBool) -> Result<(), Sending> {
-        let mut value = Vec::new();
         let over = |now| stop.load(Ordering::Relaxed) || end.is_some_and(|end| now >= end);
         while self.sent < count {
             let now = Instant::now();
@@ -175,8 +174,10 @@ impl Feed {
             }
             // Without a rate a burst is one record long.
             while self.sent < count && self.pace.as_mut().is_none_or(|pace| pace.take(now)) {
-                if !self.records.next(&mut value).map_err(Sending::Read)? || !self.send_one(&value, &over)? {
-                    return Ok(());
+                match self.records.next().map_err(Sending::Read)? {
+                    Next::Value(value) if self.send_one(&value, &over)? => {}
+                    Next::Value(_) | Next::End => return Ok(()),
+                    Next::NotYet => break,
                 }
                 if self.pace.is_none() {
                     break;

@@ -17,6 +17,8 @@ include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 /// Files of the folder that are templates: where, and what.
 const TEMPLATES: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("scaffold/Cargo.toml.in")),
+    // The versions that we test with; whoever wants later ones runs `cargo update`.
+    ("Cargo.lock", include_str!("scaffold/Cargo.lock.in")),
     ("README.md", include_str!("scaffold/README.md.in")),
     ("@NAME@.properties", include_str!("scaffold/connector.properties.in")),
     ("tests/records.rs", include_str!("scaffold/records.rs.in")),
@@ -226,6 +228,18 @@ mod tests {
         for (path, text) in files(&Names::of("my-own").unwrap()) {
             let left = ["@NAME@", "@CRATE@", "@TYPE@", "@VERSION@", "@WIT_BINDGEN@", TRANSFORM_TYPE, WIT_PATHS.0];
             assert!(!left.iter().any(|left| path.contains(left) || text.contains(left)), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_lock_file_has_the_versions_that_the_shipped_transform_is_built_with() {
+        const OURS: &str = include_str!("../../transforms/Cargo.lock");
+        let theirs = include_str!("scaffold/Cargo.lock.in");
+        let packages: Vec<_> = theirs.split("[[package]]\n").filter(|package| package.contains("source = ")).collect();
+        assert!(packages.len() > 10);
+        for package in packages {
+            let end = package.find("source = ").unwrap();
+            assert!(OURS.contains(&package[..end]), "another version than transforms/Cargo.lock has: {package}");
         }
     }
 

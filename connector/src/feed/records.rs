@@ -2,12 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use super::walk::Walk;
 
 /// The file that is none.
 pub(super) const STANDARD_INPUT: &str = "-";
+
+/// Lines of standard input that wait to be sent.
+const WAITING_MAX: usize = 1024;
+
+/// How long a line of standard input is waited for, before it is looked whether it is time to end.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Where values come from.
 pub(super) enum Records {
@@ -15,11 +23,21 @@ pub(super) enum Records {
     Prices(Walk, String),
     /// A line is a value.
     Lines(Lines),
+    /// So is one of standard input, which a thread of its own waits for.
+    Typed(Receiver<io::Result<Vec<u8>>>),
 }
 
-/// The lines of a file or of standard input.
+/// What there is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Value(Vec<u8>),
+    NotYet,
+    End,
+}
+
+/// The lines of a file.
 pub(super) struct Lines {
-    reader: Box<dyn BufRead + Send>,
+    reader: BufReader<File>,
     /// Opened anew at the end.
     again: Option<PathBuf>,
 }
@@ -27,53 +45,76 @@ pub(super) struct Lines {
 // === impl Records ===
 
 impl Records {
-    /// Writes the next value to `value`. False: there is none.
-    pub(super) fn next(&mut self, value: &mut Vec<u8>) -> io::Result<bool> {
-        value.clear();
+    /// The lines of a file, from the beginning again at its end if they are to be repeated; or those of standard input, which can't be.
+    pub(super) fn open(path: &Path, repeat: bool) -> io::Result<Self> {
+        if path.as_os_str() == STANDARD_INPUT {
+            return Ok(Self::Typed(typed()?));
+        }
+        let reader = BufReader::new(File::open(path)?);
+        Ok(Self::Lines(Lines { reader, again: repeat.then(|| path.to_owned()) }))
+    }
+
+    /// The next value.
+    pub(super) fn next(&mut self) -> io::Result<Next> {
         match self {
             Self::Prices(walk, text) => {
                 walk.next_price(text);
-                value.extend_from_slice(text.as_bytes());
-                Ok(true)
+                Ok(Next::Value(text.as_bytes().to_vec()))
             }
-            Self::Lines(lines) => lines.next(value),
+            Self::Lines(lines) => Ok(lines.next()?.map_or(Next::End, Next::Value)),
+            Self::Typed(lines) => match lines.recv_timeout(PATIENCE) {
+                Ok(line) => Ok(Next::Value(line?)),
+                Err(RecvTimeoutError::Timeout) => Ok(Next::NotYet),
+                Err(RecvTimeoutError::Disconnected) => Ok(Next::End),
+            },
         }
     }
+}
+
+/// Reads standard input on a thread that ends with it, or with the process.
+fn typed() -> io::Result<Receiver<io::Result<Vec<u8>>>> {
+    let (sender, lines) = sync_channel(WAITING_MAX);
+    std::thread::Builder::new().name("standard-input".to_owned()).spawn(move || {
+        let mut reader = BufReader::new(io::stdin());
+        while let Some(line) = read(&mut reader).transpose() {
+            // Nobody listens only if the feed has ended.
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(lines)
 }
 
 // === impl Lines ===
 
 impl Lines {
-    /// `-` is standard input, which can't be repeated.
-    pub(super) fn open(path: &PathBuf, repeat: bool) -> io::Result<Self> {
-        if path.as_os_str() == STANDARD_INPUT {
-            return Ok(Self { reader: Box::new(BufReader::new(io::stdin())), again: None });
-        }
-        let reader = Box::new(BufReader::new(File::open(path)?));
-        Ok(Self { reader, again: repeat.then(|| path.clone()) })
-    }
-
-    fn next(&mut self, value: &mut Vec<u8>) -> io::Result<bool> {
-        if !self.read(value)? {
-            let Some(path) = &self.again else { return Ok(false) };
-            self.reader = Box::new(BufReader::new(File::open(path)?));
-            // An empty file would be read for ever.
-            return self.read(value);
-        }
-        Ok(true)
-    }
-
-    /// The next line without its end.
-    fn read(&mut self, value: &mut Vec<u8>) -> io::Result<bool> {
-        let is_there = self.reader.read_until(b'\n', value)? > 0;
-        if value.ends_with(b"\n") {
-            value.pop();
-            if value.ends_with(b"\r") {
-                value.pop();
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let line = read(&mut self.reader)?;
+        match &self.again {
+            Some(path) if line.is_none() => {
+                self.reader = BufReader::new(File::open(path)?);
+                // An empty file would be read for ever.
+                read(&mut self.reader)
             }
+            _ => Ok(line),
         }
-        Ok(is_there)
     }
+}
+
+/// The next line without its end; none at the end.
+fn read(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if reader.read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+    }
+    Ok(Some(line))
 }
 
 #[cfg(test)]
@@ -83,13 +124,12 @@ mod tests {
     fn values(text: &str, repeat: bool, most: usize) -> Vec<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let mut records = Records::Lines(Lines::open(&file.path().to_owned(), repeat).unwrap());
-        let mut value = Vec::new();
-        let mut values = Vec::new();
-        while values.len() < most && records.next(&mut value).unwrap() {
-            values.push(String::from_utf8(value.clone()).unwrap());
-        }
-        values
+        let mut records = Records::open(file.path(), repeat).unwrap();
+        let next = || match records.next().unwrap() {
+            Next::Value(value) => Some(String::from_utf8(value).unwrap()),
+            _ => None,
+        };
+        std::iter::from_fn(next).take(most).collect()
     }
 
     #[test]

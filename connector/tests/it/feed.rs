@@ -1,7 +1,8 @@
 //! `sluice feed`: prices and files into a real topic, none lost, none twice.
 
 use std::fs;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
@@ -90,6 +91,22 @@ fn the_lines_of_a_file_are_sent_in_their_order() {
 }
 
 #[test]
+fn what_is_typed_is_sent_and_silence_does_not_keep_it_from_ending() {
+    let topic = Topic::create("feed-typed", 1);
+    let arguments = ["feed", "--bootstrap-servers", services::kafka(), "--topic", &topic.name, "--file", "-"];
+    let mut command = Command::new(BINARY);
+    command.args(arguments).args(["--duration-s", "2"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut feed = command.spawn().unwrap();
+    // It stays open; should this test fail, it closes, which ends the feed as well.
+    let mut typed = feed.stdin.take().unwrap();
+    typed.write_all(b"a,1\nb,2\n").unwrap();
+    until("both lines", || equal(topic.end_offsets()[&0], &2));
+    let status = until("the end", || feed.try_wait().unwrap().ok_or("it runs"));
+    assert_eq!(status.code(), Some(0));
+    drop(typed);
+}
+
+#[test]
 fn a_feed_without_end_ends_well_when_it_is_asked_to() {
     let topic = Topic::create("feed-stop", 1);
     let mut command = Command::new(BINARY);
@@ -108,6 +125,8 @@ fn what_can_not_be_sent_is_told() {
         missing.code == Some(2) && missing.stderr.contains("could not read records from no-such-file"),
         "{missing:?}"
     );
+    let again = run(&["feed", "--bootstrap-servers", kafka, "--topic", "t", "--file", "-", "--repeat"]);
+    assert!(again.code == Some(2) && again.stderr.contains("--repeat"), "{again:?}");
     let nowhere = run(&["feed", "--topic", "t"]);
     assert!(nowhere.code == Some(2) && nowhere.stderr.contains("bootstrap.servers"), "{nowhere:?}");
     let topic = Topic::create_with("feed-large", 1, &[("max.message.bytes", "1000")]);
