@@ -134,7 +134,7 @@ impl Feed {
             }
         }
         let producer = config
-            .create_with_context(Acknowledged::default())
+            .create_with_context(Acknowledged::telling())
             .map_err(|source| FeedError::Producer { brokers: brokers.clone(), source })?;
         let rate = args.rate.or(args.file.is_none().then_some(PRICES_PER_SECOND)).and_then(NonZeroU32::new);
         let (records, key_separator) = match &args.file {

@@ -273,6 +273,7 @@ impl Pipeline {
     fn process(&mut self, filled: Filled) -> Result<(), TaskError> {
         let Filled { slot, batch } = filled;
         let Some(&first) = batch.offsets.first() else { return Ok(()) };
+        self.hear_from_brokers();
         let Some(assigned) = self.assignment.begin_batch(slot, first) else { return Ok(()) };
         let (place, partition) = ((slot, assigned.generation), assigned.partition.clone());
         assigned.metrics.consumed(batch.len() as u64);

@@ -22,6 +22,10 @@ pub(super) struct Lockout {
     next_question: Instant,
     /// Whether they have refused us, instead of being away.
     refused: bool,
+    /// What librdkafka says of brokers that are away. A connection that was idle for too long looks the same until a question is not answered.
+    away: Option<String>,
+    /// Whether the state has told of it.
+    shown: bool,
     /// When the group refused us last, if it was the group: that brokers answer says nothing about it then.
     by_group: Option<Instant>,
 }
@@ -30,7 +34,7 @@ impl Pipeline {
     /// Notes a refusal: the state says why and what to check.
     pub(super) fn lock_out(&mut self, error: &KafkaError, reason: &str) {
         let lockout = self.locked_out();
-        lockout.refused = true;
+        (lockout.refused, lockout.shown) = (true, true);
         if source::is_refusal_of_group(error) {
             lockout.by_group = Some(Instant::now());
         }
@@ -38,20 +42,23 @@ impl Pipeline {
         self.board.set(TaskState::held(format!("kafka {} refuses: {reason}; {advice}", self.brokers)));
     }
 
-    /// Notes that no broker can be reached. One that refuses us is gone for librdkafka, too; then the refusal is what counts.
+    /// Notes that no broker seems to be there.
     pub(super) fn lose_brokers(&mut self, reason: &str) {
-        if self.locked_out().refused {
-            return;
+        self.locked_out().away = Some(reason.to_owned());
+    }
+
+    /// Shows that no broker can be reached. One that refuses us is gone for librdkafka, too; then the refusal is what counts.
+    pub(super) fn show_away(&self, reason: &str) {
+        if self.lockout.as_ref().is_none_or(|lockout| !lockout.refused) {
+            let brokers = &self.brokers;
+            let reason = format!("kafka {brokers} can't be reached: {reason}; it is tried again by itself");
+            self.board.set(TaskState::retrying(reason));
         }
-        let brokers = &self.brokers;
-        self.board.set(TaskState::retrying(format!(
-            "kafka {brokers} can't be reached: {reason}; it is tried again by itself"
-        )));
     }
 
     fn locked_out(&mut self) -> &mut Lockout {
         let next_question = Instant::now() + QUESTION_INTERVAL;
-        self.lockout.get_or_insert(Lockout { next_question, refused: false, by_group: None })
+        self.lockout.get_or_insert(Lockout { next_question, refused: false, away: None, shown: false, by_group: None })
     }
 
     /// Whether the brokers refuse us, or are away, as far as is known. Asks again from time to time.
@@ -65,14 +72,25 @@ impl Pipeline {
         lockout.next_question = now + QUESTION_INTERVAL;
         if self.source.is_let_in() {
             self.let_in();
+        } else if let Some(reason) = lockout.away.clone() {
+            lockout.shown = true;
+            self.show_away(&reason);
         }
         self.lockout.is_some()
     }
 
+    /// Records have come, so the brokers are there, however long they take to answer questions.
+    pub(super) fn hear_from_brokers(&mut self) {
+        if self.lockout.as_ref().is_some_and(|lockout| !lockout.refused) {
+            self.let_in();
+        }
+    }
+
     /// A broker has answered. The state is said anew.
     pub(super) fn let_in(&mut self) {
-        if self.lockout.take().is_some() {
-            self.healthy = None;
+        let Some(lockout) = self.lockout.take() else { return };
+        self.healthy = None;
+        if lockout.shown {
             tracing::info!(brokers = self.brokers, "kafka answers and lets us in again");
         }
     }

@@ -90,7 +90,7 @@ impl Pipeline {
     fn no_answer(&mut self, began: Instant, reason: &str) {
         self.complain(reason);
         if began.elapsed() >= ANSWER_PATIENCE {
-            self.lose_brokers(reason);
+            self.show_away(reason);
         }
     }
 
