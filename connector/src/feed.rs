@@ -83,10 +83,11 @@ pub fn run(args: &FeedArgs, runtime: &Handle, stop: &AtomicBool, out: &mut impl 
         return Err(FeedError::Repeat);
     }
     let worker = validate::read_client(&args.worker)?;
+    let brokers = worker.bootstrap_servers().map_err(WorkerError::from)?;
     if let Some(partitions) = args.partitions {
-        make_topic(&worker, &args.topic, partitions, runtime)?;
+        make_topic(&worker, brokers, &args.topic, partitions, runtime)?;
     }
-    let mut feed = Feed::open(args, &worker)?;
+    let mut feed = Feed::open(args, &worker, brokers)?;
     let what = args.file.as_ref().map_or("prices".to_owned(), |file| format!("the lines of {}", file.display()));
     writeln!(out, "sending {what} to topic {} at {}, Ctrl-C ends it", feed.topic, feed.brokers)?;
     let began = Instant::now();
@@ -103,13 +104,14 @@ pub fn run(args: &FeedArgs, runtime: &Handle, stop: &AtomicBool, out: &mut impl 
     Ok(())
 }
 
-fn brokers(worker: &WorkerConfig) -> Result<String, FeedError> {
-    Ok(worker.bootstrap_servers().map_err(WorkerError::from)?.to_owned())
-}
-
-fn make_topic(worker: &WorkerConfig, topic: &str, partitions: u16, runtime: &Handle) -> Result<(), FeedError> {
-    let brokers = brokers(worker)?;
-    let failed = |reason: String| FeedError::Topic { topic: topic.to_owned(), brokers: brokers.clone(), reason };
+fn make_topic(
+    worker: &WorkerConfig,
+    brokers: &str,
+    topic: &str,
+    partitions: u16,
+    runtime: &Handle,
+) -> Result<(), FeedError> {
+    let failed = |reason: String| FeedError::Topic { topic: topic.to_owned(), brokers: brokers.to_owned(), reason };
     let admin: AdminClient<DefaultClientContext> =
         settings::client(&worker.client).create().map_err(|error| failed(error.to_string()))?;
     // -1: as many copies as the brokers have as their default.
@@ -125,8 +127,8 @@ fn make_topic(worker: &WorkerConfig, topic: &str, partitions: u16, runtime: &Han
 // === impl Feed ===
 
 impl Feed {
-    fn open(args: &FeedArgs, worker: &WorkerConfig) -> Result<Self, FeedError> {
-        let brokers = brokers(worker)?;
+    fn open(args: &FeedArgs, worker: &WorkerConfig, brokers: &str) -> Result<Self, FeedError> {
+        let brokers = brokers.to_owned();
         let mut config = settings::client(&worker.client);
         for (key, value) in DEFAULTS {
             if !worker.client.contains_key(*key) {

@@ -43,6 +43,7 @@ pub mod demo;
 pub mod dlq;
 mod docs;
 pub mod feed;
+mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod http;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::WorkerArgs;
+use crate::feed::SYMBOLS;
 
 /// The most symbols of the walk.
-const SYMBOLS_MAX: i64 = 16;
+const SYMBOLS_MAX: i64 = SYMBOLS.len() as i64;
 
 /// `sluice feed`.
 #[derive(Debug, Args)]

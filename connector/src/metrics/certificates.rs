@@ -1,15 +1,13 @@
 //! Until when the certificates are valid that the worker's settings name. The files are read when Prometheus asks: they may be
 //! replaced while the worker runs, and what counts is what is there now.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
 use super::family::{Described, Family, Samples};
-use crate::certificate;
+use crate::{certificate, files};
 
 const EXPIRY: Family = Family::gauge(
     "sluice_certificate_expiry_timestamp_seconds",
@@ -46,19 +44,9 @@ pub(super) fn families() -> Vec<Described> {
 impl CertificateFile {
     /// What can't be read has no end that could be told; whoever uses the file says what is wrong with it.
     fn not_after(&self) -> Option<u64> {
-        let pem = read(&self.path)?;
+        let pem = files::read_regular(&self.path, BYTES_MAX).ok()?;
         if self.authorities { certificate::last_not_after(&pem) } else { certificate::first_not_after(&pem) }
     }
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    // Opening a pipe would wait for its other end.
-    if !path.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut pem = Vec::new();
-    File::open(path).ok()?.take(BYTES_MAX).read_to_end(&mut pem).ok()?;
-    Some(pem)
 }
 
 // === impl CertificateCollector ===

@@ -16,64 +16,76 @@ const QUESTION_INTERVAL: Duration = Duration::from_secs(2);
 /// A group that takes us in says nothing: it counts as such once it has said nothing else for so long. It refuses about once a second.
 const GROUP_SILENCE: Duration = Duration::from_secs(10);
 
-/// How the brokers have refused us.
+/// Since when brokers do not serve us, and why.
 #[derive(Debug)]
 pub(super) struct Lockout {
     next_question: Instant,
-    /// Whether they have refused us, instead of being away.
-    refused: bool,
-    /// What librdkafka says of brokers that are away. A connection that was idle for too long looks the same until a question is not answered.
-    away: Option<String>,
-    /// Whether the state has told of it.
-    shown: bool,
-    /// When the group refused us last, if it was the group: that brokers answer says nothing about it then.
-    by_group: Option<Instant>,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    /// They refuse us. When the group did last, if it was the group: that brokers answer says nothing about it then.
+    Refused { by_group: Option<Instant> },
+    /// They are away, as librdkafka says it. A connection that was idle for too long looks the same, so it is shown only once a question is
+    /// not answered.
+    Away { reason: String, shown: bool },
 }
 
 impl Pipeline {
     /// Notes a refusal: the state says why and what to check.
     pub(super) fn lock_out(&mut self, error: &KafkaError, reason: &str) {
-        let lockout = self.locked_out();
-        (lockout.refused, lockout.shown) = (true, true);
-        if source::is_refusal_of_group(error) {
-            lockout.by_group = Some(Instant::now());
-        }
+        let before = match self.lockout.as_ref().map(|lockout| &lockout.cause) {
+            Some(Cause::Refused { by_group }) => *by_group,
+            _ => None,
+        };
+        let by_group = if source::is_refusal_of_group(error) { Some(Instant::now()) } else { before };
+        self.note(Cause::Refused { by_group });
         let advice = advice(error, reason);
         self.board.set(TaskState::held(format!("kafka {} refuses: {reason}; {advice}", self.brokers)));
     }
 
-    /// Notes that no broker seems to be there.
+    /// Notes that no broker seems to be there. One that refuses us is gone for librdkafka, too; then the refusal is what counts.
     pub(super) fn lose_brokers(&mut self, reason: &str) {
-        self.locked_out().away = Some(reason.to_owned());
+        let shown = match self.lockout.as_ref().map(|lockout| &lockout.cause) {
+            Some(Cause::Refused { .. }) => return,
+            Some(Cause::Away { shown, .. }) => *shown,
+            None => false,
+        };
+        self.note(Cause::Away { reason: reason.to_owned(), shown });
     }
 
-    /// Shows that no broker can be reached. One that refuses us is gone for librdkafka, too; then the refusal is what counts.
+    /// Shows that no broker can be reached, unless one has refused us.
     pub(super) fn show_away(&self, reason: &str) {
-        if self.lockout.as_ref().is_none_or(|lockout| !lockout.refused) {
+        if !matches!(self.lockout, Some(Lockout { cause: Cause::Refused { .. }, .. })) {
             let brokers = &self.brokers;
             let reason = format!("kafka {brokers} can't be reached: {reason}; it is tried again by itself");
             self.board.set(TaskState::retrying(reason));
         }
     }
 
-    fn locked_out(&mut self) -> &mut Lockout {
-        let next_question = Instant::now() + QUESTION_INTERVAL;
-        self.lockout.get_or_insert(Lockout { next_question, refused: false, away: None, shown: false, by_group: None })
+    /// The next question stays when it was.
+    fn note(&mut self, cause: Cause) {
+        let next = self.lockout.as_ref().map(|lockout| lockout.next_question);
+        let next_question = next.unwrap_or_else(|| Instant::now() + QUESTION_INTERVAL);
+        self.lockout = Some(Lockout { next_question, cause });
     }
 
     /// Whether the brokers refuse us, or are away, as far as is known. Asks again from time to time.
     pub(super) fn is_locked_out(&mut self) -> bool {
         let now = Instant::now();
         let Some(lockout) = &mut self.lockout else { return false };
-        let refused_lately = lockout.by_group.is_some_and(|last| now < last + GROUP_SILENCE);
+        let refused_lately =
+            matches!(lockout.cause, Cause::Refused { by_group: Some(last) } if now < last + GROUP_SILENCE);
         if now < lockout.next_question || refused_lately {
             return true;
         }
         lockout.next_question = now + QUESTION_INTERVAL;
         if self.source.is_let_in() {
             self.let_in();
-        } else if let Some(reason) = lockout.away.clone() {
-            lockout.shown = true;
+        } else if let Cause::Away { reason, shown } = &mut lockout.cause {
+            *shown = true;
+            let reason = reason.clone();
             self.show_away(&reason);
         }
         self.lockout.is_some()
@@ -81,7 +93,7 @@ impl Pipeline {
 
     /// Records have come, so the brokers are there, however long they take to answer questions.
     pub(super) fn hear_from_brokers(&mut self) {
-        if self.lockout.as_ref().is_some_and(|lockout| !lockout.refused) {
+        if matches!(self.lockout, Some(Lockout { cause: Cause::Away { .. }, .. })) {
             self.let_in();
         }
     }
@@ -90,7 +102,7 @@ impl Pipeline {
     pub(super) fn let_in(&mut self) {
         let Some(lockout) = self.lockout.take() else { return };
         self.healthy = None;
-        if lockout.shown {
+        if !matches!(lockout.cause, Cause::Away { shown: false, .. }) {
             tracing::info!(brokers = self.brokers, "kafka answers and lets us in again");
         }
     }

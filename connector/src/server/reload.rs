@@ -2,14 +2,15 @@
 //! also that of a link some folders above. What is found counts once two looks have found the same, so a pair of which only one half is
 //! there yet is not taken.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tracing::{error, info};
+
+use crate::files;
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -43,7 +44,7 @@ struct Look {
 
 /// Reads files, each up to a limit.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (PathBuf, io::Error)> {
-    paths.iter().map(|path| read_one(path).map_err(|error| (path.clone(), error))).collect()
+    paths.iter().map(|path| files::read_regular(path, BYTES_MAX).map_err(|error| (path.clone(), error))).collect()
 }
 
 /// Looks for ever; `contents` are those in use.
@@ -69,19 +70,6 @@ pub(super) async fn watch(subject: Arc<dyn Reload>, contents: Vec<Vec<u8>>) {
             }
         }
     }
-}
-
-fn read_one(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for its other end.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("this is no file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > BYTES_MAX {
-        return Err(io::Error::other(format!("it has more than {BYTES_MAX} bytes")));
-    }
-    Ok(bytes)
 }
 
 fn digest(contents: &[Vec<u8>]) -> [u8; 32] {

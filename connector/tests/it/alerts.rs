@@ -1,18 +1,18 @@
 //! The alert rules that ship: each is seen to fire for a fault that is made, and to clear once it is mended. Prometheus, Kafka and InfluxDB are real.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
+use crate::secured::{CERTIFICATE, EXPIRED, EXPIRED_KEY, KEY};
 use crate::support::influx::Database;
 use crate::support::kafka::{Topic, unique};
 use crate::support::letters::LetterTopic;
+use crate::support::load;
 use crate::support::points::{LONG_AGO_MS, Record, feed};
-use crate::support::prometheus::{Prometheus, names, promtool};
+use crate::support::prometheus::{Prometheus, RULES, names, promtool};
 use crate::support::proxy::Proxy;
+use crate::support::root;
 use crate::support::scripted_influx::{Scripted, ScriptedInflux};
 use crate::support::services;
 use crate::support::sluice::{Connector, Sluice};
@@ -20,25 +20,18 @@ use crate::support::swap::{Stage, variant};
 use crate::support::wait::until;
 use crate::support::worker::{tell, until_states};
 
-const EXPIRED: [&str; 2] = [include_str!("secured/expired.pem"), include_str!("secured/expired.key.pem")];
-const VALID: [&str; 2] = [
-    include_str!("../../src/sink/influx/tests/localhost.pem"),
-    include_str!("../../src/sink/influx/tests/localhost.key.pem"),
-];
-
 #[test]
 fn the_rules_pass_their_unit_tests_and_each_has_its_section_in_the_runbook() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/prometheus");
+    let folder = root().join("docker/prometheus");
     promtool(&folder, &["check", "rules", "rules/sluice.yaml"]).unwrap_or_else(|said| panic!("{said}"));
     promtool(&folder, &["test", "rules", "tests/sluice.yaml"]).unwrap_or_else(|said| panic!("{said}"));
-    let runbook = fs::read_to_string(folder.join("../../docs/runbook.md")).unwrap();
+    let runbook = fs::read_to_string(root().join("docs/runbook.md")).unwrap();
     let tests = fs::read_to_string(folder.join("tests/sluice.yaml")).unwrap();
-    let rules = fs::read_to_string(folder.join("rules/sluice.yaml")).unwrap();
     for name in names() {
         assert!(runbook.contains(&format!("\n## {name}\n")), "{name} has no section in docs/runbook.md");
         assert!(tests.contains(&format!("alertname: {name}\n")), "{name} has no case in docker/prometheus/tests");
         let link = format!("docs/runbook.md#{}\n", name.to_lowercase());
-        assert!(rules.contains(&link), "{name} does not lead to its section");
+        assert!(RULES.contains(&link), "{name} does not lead to its section");
     }
     let sections = runbook.lines().filter(|line| line.starts_with("## Sluice")).count();
     assert_eq!(sections, names().len(), "a section of the runbook has no alert");
@@ -211,20 +204,11 @@ impl Scene {
     }
 
     fn under_load(&self, during: impl FnOnce()) {
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let load = scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    self.late.0.produce(&feed(100, 10, |_| (0, "BTC-USD")));
-                    self.behind.0.produce(&feed(500, 10, |_| (0, "BTC-USD")));
-                }
-            });
-            // Also when `during` panics: the scope would wait for ever.
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(during));
-            over.store(true, Ordering::Relaxed);
-            load.join().unwrap();
-            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        });
+        let again = || {
+            self.late.0.produce(&feed(100, 10, |_| (0, "BTC-USD")));
+            self.behind.0.produce(&feed(500, 10, |_| (0, "BTC-USD")));
+        };
+        load::under(again, during);
     }
 
     fn mend_everything(&self, sluice: &Sluice) {
@@ -233,7 +217,7 @@ impl Scene {
         self.away.2.open(services::influxdb().trim_start_matches("http://"));
         self.behind.1.answer_always(None);
         self.behind.1.release();
-        self.put_certificate(VALID);
+        self.put_certificate([CERTIFICATE, KEY]);
     }
 
     /// Waits until no alert fires at all.
@@ -248,7 +232,7 @@ impl Scene {
 #[test]
 fn every_alert_fires_for_its_fault_and_clears_once_it_is_mended() {
     let scene = Scene::new();
-    scene.put_certificate(EXPIRED);
+    scene.put_certificate([EXPIRED, EXPIRED_KEY]);
     scene.held.0.produce(&price());
     scene.away.0.produce(&price());
     scene.cut_off.0.produce(&feed(100, 10, |_| (0, "BTC-USD")));
@@ -261,7 +245,7 @@ fn every_alert_fires_for_its_fault_and_clears_once_it_is_mended() {
 
     sluice.kill();
     until("SluiceDown to fire", || {
-        let firing: BTreeSet<_> = scene.prometheus.firing_for("").into_iter().collect();
+        let firing = scene.prometheus.firing_for("");
         if firing.contains("SluiceDown") { Ok(()) } else { Err(firing) }
     });
     let mut sluice = scene.start();

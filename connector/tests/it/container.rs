@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
 use crate::support::points::feed;
+use crate::support::root;
 use crate::support::services;
 use crate::support::sluice::{BINARY, Sluice};
 
@@ -32,8 +33,8 @@ struct Image {
 impl Image {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/rootfs");
-        let output = Command::new(script).arg(BINARY).arg(folder.path().join("root")).output().unwrap();
+        let output =
+            Command::new(root().join("docker/rootfs")).arg(BINARY).arg(folder.path().join("root")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         fs::create_dir(folder.path().join("root/proc")).unwrap();
         Self { folder }

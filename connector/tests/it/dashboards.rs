@@ -2,7 +2,6 @@
 //! Flux and SQL have no server here; their queries are looked at only for variables that nobody fills in.
 
 use std::fs;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -13,6 +12,8 @@ use crate::support::kafka::Topic;
 use crate::support::letters::LetterTopic;
 use crate::support::points::Record;
 use crate::support::prometheus::Prometheus;
+use crate::support::root;
+use crate::support::services;
 use crate::support::sluice::{Connector, Sluice};
 use crate::support::swap::{Stage, variant};
 
@@ -27,8 +28,8 @@ pub(crate) struct Query {
 }
 
 fn dashboard(name: &str) -> Value {
-    let file = format!("../docker/grafana/dashboards/{name}.json");
-    serde_json::from_str(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()).unwrap()
+    let file = format!("docker/grafana/dashboards/{name}.json");
+    serde_json::from_str(&fs::read_to_string(root().join(file)).unwrap()).unwrap()
 }
 
 /// Every query of panels, variables and annotations.
@@ -124,7 +125,7 @@ fn every_query_of_the_dashboards_gives_data() {
     let of_tags = of_tags.set("transform.config.symbol.as", "tag");
     let swapped = Stage::new("dashboards", 1);
     let state = swapped.state();
-    let arguments = ["--bootstrap-servers", crate::support::services::kafka(), "--state-dir", state.to_str().unwrap()];
+    let arguments = ["--bootstrap-servers", services::kafka(), "--state-dir", state.to_str().unwrap()];
     let mut sluice = Sluice::start_with(&[&of_fields, &of_tags, &swapped.connector], &arguments);
     let prometheus = Prometheus::start();
     prometheus.read(sluice.url("").trim_start_matches("http://"));

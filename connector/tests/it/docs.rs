@@ -14,15 +14,12 @@ use console::Session;
 use markdown::{Block, Document};
 
 use crate::commands;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
-}
+use crate::support::root;
 
 /// Every document of the project, by its path from the root.
 fn documents() -> Vec<Document> {
     let mut paths = Vec::new();
-    collect(&root(), &mut paths);
+    collect(root(), &mut paths);
     assert!(paths.len() > 15, "{paths:?}");
     paths.sort();
     paths.iter().map(|path| Document::read(path)).collect()
@@ -133,7 +130,7 @@ fn every_command_that_is_shown_exists() {
                             && !script.contains(['$', '<'])
                             && words[0].starts_with(|c: char| c.is_ascii_lowercase()) =>
                     {
-                        let is_there = [root(), document.path.parent().unwrap().to_owned()]
+                        let is_there = [root().to_owned(), document.path.parent().unwrap().to_owned()]
                             .iter()
                             .any(|folder| folder.join(script).exists());
                         (!is_there && !script.starts_with("target/")).then(|| "there is no such file".to_owned())

@@ -25,9 +25,8 @@ fn a_connector_of_the_environment_runs_and_its_health_is_asked_by_a_command() {
         ("SLUICE_CONNECTOR_INFLUX_DATABASE", &database.name),
         ("SLUICE_CONNECTOR_INFLUX_USERNAME", ""),
     ];
-    let mut command = Command::new("env");
-    command.args(variables.map(|(name, value)| format!("{name}={value}")));
-    command.args([BINARY, "--log-format", "json", "run"]);
+    let mut command = Command::new(BINARY);
+    command.args(["--log-format", "json", "run"]).envs(variables);
     let mut sluice = Sluice::spawn(command, tempfile::tempdir().unwrap());
     let group = topic.group(&name);
     sluice.until("everything to be committed", |_| group.at_end());

@@ -7,9 +7,10 @@ mod scene;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::root;
 use crate::support::swap::digest;
 
-use scene::{Scene, root};
+use scene::Scene;
 
 /// Examples whose steps have a test of their own.
 const WITH_STEPS: [&str; 2] = ["dead-letters", "hot-swap"];

@@ -1,40 +1,21 @@
 //! `sluice feed`: prices and files into a real topic, none lost, none twice.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use rdkafka::consumer::Consumer as _;
-use rdkafka::message::Message as _;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-
 use crate::commands::run;
-use crate::support::kafka::{self, Topic, unique};
+use crate::support::kafka::{Raw, Topic, unique};
 use crate::support::services;
 use crate::support::sluice::{BINARY, Sluice};
-use crate::support::wait::{DEADLINE, equal, until};
+use crate::support::wait::{equal, until};
 
-/// A record of a topic: key, value, timestamp.
-type Sent = (Option<String>, String, i64);
-
-/// Everything in a topic's partitions, in their order.
-fn records(topic: &Topic) -> Vec<Vec<Sent>> {
-    let consumer = kafka::consumer(services::kafka(), "feed");
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let read = |partition: i32| {
-        let (low, high) = consumer.fetch_watermarks(&topic.name, partition, DEADLINE).unwrap();
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic.name, partition, Offset::Offset(low)).unwrap();
-        consumer.assign(&list).unwrap();
-        let mut all = Vec::new();
-        while (all.len() as i64) < high - low {
-            let record = until("the next record", || consumer.poll(DEADLINE).ok_or("none yet")).unwrap();
-            let time = record.timestamp().to_millis().unwrap();
-            all.push((record.key().map(text), text(record.payload().unwrap()), time));
-        }
-        all
-    };
-    (0..topic.partitions).map(read).collect()
+/// Everything in a topic: partition, key, value, timestamp.
+fn records(topic: &Topic) -> Vec<(i32, Option<String>, String, i64)> {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let sent = |record: Raw| (record.partition, record.key.map(text), text(record.value.unwrap()), record.timestamp_ms);
+    topic.read().into_iter().map(sent).collect()
 }
 
 #[test]
@@ -47,20 +28,18 @@ fn prices_are_sent_to_a_topic_that_it_makes_and_a_symbol_stays_in_its_partition(
         let ended = run(&[&arguments[..], &walk].concat());
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(ended.stdout.contains("sent 5000 records in"), "{ended:?}");
-        let partitions = records(&topic);
-        assert_eq!(partitions.iter().map(Vec::len).sum::<usize>(), 5000 * round);
-        for (key, value, _) in partitions.iter().flatten() {
+        let all = records(&topic);
+        assert_eq!(all.len(), 5000 * round);
+        for (_, key, value, _) in &all {
             assert_eq!(value.split_once(',').map(|(symbol, _)| symbol), key.as_deref());
         }
-        let of = |partition: &Vec<Sent>| {
-            partition.iter().filter_map(|(key, ..)| key.clone()).collect::<std::collections::BTreeSet<_>>()
-        };
-        let symbols: Vec<_> = partitions.iter().flat_map(of).collect();
+        let symbols: BTreeSet<_> = all.iter().map(|(partition, key, ..)| (partition, key)).collect();
         assert_eq!(symbols.len(), 4, "a symbol is in two partitions: {symbols:?}");
         // The same seed gives the same prices.
-        let halves = partitions.iter().filter(|_| round == 2).all(|all| {
-            let (first, second) = all.split_at(all.len() / 2);
-            first.iter().map(|sent| &sent.1).eq(second.iter().map(|sent| &sent.1))
+        let halves = (0..topic.partitions).filter(|_| round == 2).all(|partition| {
+            let values: Vec<_> = all.iter().filter(|sent| sent.0 == partition).map(|sent| &sent.2).collect();
+            let (first, second) = values.split_at(values.len() / 2);
+            first == second
         });
         assert!(halves);
     }
@@ -81,12 +60,13 @@ fn the_lines_of_a_file_are_sent_in_their_order() {
     };
     feed(&["--key-separator", ",", "--timestamp-ms", "1668902400000"]);
     feed(&["--repeat", "--count", "6"]);
-    let all = records(&topic).remove(0);
+    let all = records(&topic);
     let expected = [("a", "a,1"), ("b", "b,2"), ("", ""), ("c", "c")];
-    let with_keys: Vec<_> = all[..4].iter().map(|(key, value, _)| (key.as_deref().unwrap(), value.as_str())).collect();
+    let with_keys: Vec<_> =
+        all[..4].iter().map(|(_, key, value, _)| (key.as_deref().unwrap(), value.as_str())).collect();
     assert_eq!(with_keys, expected);
     assert!(all[..4].iter().all(|(.., time)| *time == 1_668_902_400_000));
-    let repeated: Vec<_> = all[4..].iter().map(|(key, value, _)| (key.as_deref(), value.as_str())).collect();
+    let repeated: Vec<_> = all[4..].iter().map(|(_, key, value, _)| (key.as_deref(), value.as_str())).collect();
     assert_eq!(repeated, ["a,1", "b,2", "", "c", "a,1", "b,2"].map(|value| (None, value)));
 }
 

@@ -14,11 +14,11 @@ use crate::support::sluice::{Connector, Sluice};
 
 /// An authority and a certificate of its for `localhost` (not for 127.0.0.1), and another one that expired in 2002 and is its own
 /// authority. They guard nothing.
-const AUTHORITY: &str = include_str!("../../src/sink/influx/tests/authority.pem");
-const CERTIFICATE: &str = include_str!("../../src/sink/influx/tests/localhost.pem");
-const KEY: &str = include_str!("../../src/sink/influx/tests/localhost.key.pem");
-const EXPIRED: &str = include_str!("secured/expired.pem");
-const EXPIRED_KEY: &str = include_str!("secured/expired.key.pem");
+pub(crate) const AUTHORITY: &str = include_str!("../../src/sink/influx/tests/authority.pem");
+pub(crate) const CERTIFICATE: &str = include_str!("../../src/sink/influx/tests/localhost.pem");
+pub(crate) const KEY: &str = include_str!("../../src/sink/influx/tests/localhost.key.pem");
+pub(crate) const EXPIRED: &str = include_str!("secured/expired.pem");
+pub(crate) const EXPIRED_KEY: &str = include_str!("secured/expired.key.pem");
 
 const DOCUMENTATION: &str = include_str!("../../../docs/SECURITY.md");
 

@@ -1,7 +1,7 @@
 //! The stack of `docker/compose.yaml` as processes of this machine: its feed, its connector, its dashboard. No container engine is wanted for that.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::commands;
@@ -9,10 +9,11 @@ use crate::dashboards::{filled_in, queries, rows};
 use crate::support::http;
 use crate::support::own::{OwnInflux, OwnKafka};
 use crate::support::prometheus::promtool;
+use crate::support::root;
 use crate::support::sluice::{BINARY, Sluice};
 
 fn docker() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker")
+    root().join("docker")
 }
 
 fn text(file: &str) -> String {

@@ -1,10 +1,14 @@
 //! What the tests share.
 
+use std::path::Path;
+
 pub(crate) mod dead_records;
+pub(crate) mod guests;
 pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod kafka;
 pub(crate) mod letters;
+pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod own;
 pub(crate) mod points;
@@ -17,3 +21,8 @@ pub(crate) mod swap;
 pub(crate) mod victoria;
 pub(crate) mod wait;
 pub(crate) mod worker;
+
+/// Where the repository is.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}

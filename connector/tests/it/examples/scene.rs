@@ -7,16 +7,14 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::guests::{self, target};
 use crate::support::influx::Database;
 use crate::support::kafka::Topic;
 use crate::support::points::Record;
+use crate::support::root;
 use crate::support::services;
 use crate::support::sluice::{BINARY, Sluice};
 use crate::support::wait::equal;
-
-#[path = "../../../build/guest.rs"]
-#[allow(clippy::duplicate_mod, reason = "the sandbox tests build another guest by it")]
-mod build;
 
 /// The time of every sample record, as the examples' READMEs say: milliseconds since 1970.
 const SAMPLE_MS: i64 = 1_668_902_400_000;
@@ -39,16 +37,6 @@ struct Sink {
     database: Database,
     /// The file with its points.
     expected: String,
-}
-
-/// Where the repository is: paths of modules are relative to it.
-pub(super) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// Where guests are built: there most of what the examples' need is compiled already.
-fn target() -> &'static Path {
-    Path::new(env!("SLUICE_GUEST_SPLIT_CONCAT")).ancestors().nth(3).unwrap()
 }
 
 fn lines(file: &Path) -> Vec<String> {
@@ -175,6 +163,6 @@ fn build_modules(folder: &Path) {
     for manifest in manifests {
         let package = lines(&manifest).into_iter().find_map(|line| Some(line.strip_prefix("name = \"")?.to_owned()));
         let package = package.unwrap();
-        build::build(&root().join("examples"), target(), package.trim_end_matches('"'));
+        guests::build(&root().join("examples"), package.trim_end_matches('"'));
     }
 }

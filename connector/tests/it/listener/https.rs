@@ -7,14 +7,9 @@ use std::path::Path;
 use reqwest::{Certificate, Client, StatusCode};
 
 use super::{address, start};
+use crate::secured::{AUTHORITY, CERTIFICATE, EXPIRED, EXPIRED_KEY, KEY};
 use crate::support::http;
 use crate::support::sluice::Sluice;
-
-const AUTHORITY: &str = include_str!("../../../src/sink/influx/tests/authority.pem");
-const CERTIFICATE: &str = include_str!("../../../src/sink/influx/tests/localhost.pem");
-const KEY: &str = include_str!("../../../src/sink/influx/tests/localhost.key.pem");
-const EXPIRED: &str = include_str!("../secured/expired.pem");
-const EXPIRED_KEY: &str = include_str!("../secured/expired.key.pem");
 
 /// `GET /connectors` over a new connection, trusting the authority, or everybody.
 fn ask(address: &str, trusting: bool) -> Result<StatusCode, String> {

@@ -10,8 +10,7 @@ use sluice::transform::engine::{Engine, Module};
 use sluice::transform::{Limits, Output, Transform, TransformError};
 use wit_component::ComponentEncoder;
 
-#[path = "../../../build/guest.rs"]
-mod build;
+use crate::support::guests;
 
 /// Small, but enough for a transform that behaves.
 pub(crate) const LIMITS: Limits = Limits { memory_max_bytes: 4 << 20, timeout: Duration::from_secs(20) };
@@ -24,9 +23,7 @@ pub(crate) fn core() -> &'static [u8] {
     static CORE: OnceLock<Vec<u8>> = OnceLock::new();
     CORE.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/hostile");
-        // Where the build script has built the shipped transform: most of what this one needs is compiled there already.
-        let target = Path::new(env!("SLUICE_GUEST_SPLIT_CONCAT")).ancestors().nth(3).unwrap();
-        std::fs::read(build::build(&folder, target, "hostile")).unwrap()
+        std::fs::read(guests::build(&folder, "hostile")).unwrap()
     })
 }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use regex_lite::{Captures, Regex};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::http;
-use super::services::Script;
+use super::services::{self, Script};
 
 /// The rules that ship.
 pub(crate) const RULES: &str = include_str!("../../../../docker/prometheus/rules/sluice.yaml");
@@ -128,11 +129,8 @@ fn faster(rules: &str) -> String {
 
 /// Runs `promtool`, which comes with Prometheus.
 pub(crate) fn promtool(folder: &Path, arguments: &[&str]) -> Result<String, String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docker/local/services");
-    let home = std::process::Command::new(script).args(["where", "prometheus"]).output().map_err(|e| e.to_string())?;
-    let home = String::from_utf8_lossy(&home.stdout).trim().to_owned();
-    let tool = Path::new(&home).join("usr/bin/promtool");
-    let output = std::process::Command::new(tool).args(arguments).current_dir(folder).output();
+    let tool = services::folder("prometheus")?.join("usr/bin/promtool");
+    let output = Command::new(tool).args(arguments).current_dir(folder).output();
     let output = output.map_err(|error| format!("promtool: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if output.status.success() { Ok(said) } else { Err(said) }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -52,6 +53,13 @@ pub(crate) fn influxdb() -> &'static str {
 /// `http://host:port` of VictoriaMetrics.
 pub(crate) fn victoria_metrics() -> &'static str {
     VICTORIA_METRICS.address()
+}
+
+/// The folder of a service, which is fetched if it is missing.
+pub(crate) fn folder(service: &str) -> Result<PathBuf, String> {
+    let output =
+        Command::new(SCRIPT).args(["where", service]).output().map_err(|error| format!("{SCRIPT}: {error}"))?;
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 // === impl Service ===

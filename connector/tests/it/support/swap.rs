@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,6 +11,7 @@ use tempfile::TempDir;
 use super::http::{self, Answer};
 use super::influx::Database;
 use super::kafka::Topic;
+use super::load;
 use super::points::{LONG_AGO_MS, Record, nanoseconds};
 use super::sluice::{Connector, Sluice};
 use super::wait::equal;
@@ -125,19 +125,7 @@ impl Stage {
 
     /// Produces without a break while `during` runs.
     pub(crate) fn under_load<T>(&self, during: impl FnOnce() -> T) -> T {
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let load = scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    self.produce(500);
-                }
-            });
-            // Also when `during` panics: the scope would wait for ever.
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(during));
-            over.store(true, Ordering::Relaxed);
-            load.join().unwrap();
-            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        load::under(|| self.produce(500), during)
     }
 
     /// Waits until everything produced so far is committed.
